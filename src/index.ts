@@ -1,0 +1,9 @@
+/** The public surface of Octet: torch's functions at the top, its namespaces as namespace exports. */
+export * from "./core/dtype.ts";
+export { FileFormatError, OctetError } from "./core/errors.ts";
+export { availableKernels, loadKernels, setKernels, withKernels } from "./kernels/registry.ts";
+export { Tensor } from "./tensor/tensor.ts";
+export { enableGrad, isGradEnabled, noGrad, setGradEnabled } from "./autograd/grad-mode.ts";
+export * as autograd from "./autograd/index.ts";
+export * from "./ops/index.ts";
+export * as nn from "./nn/index.ts";

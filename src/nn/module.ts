@@ -1,0 +1,390 @@
+/**
+ * Module: the base of every layer and model. Parameters, submodules and buffers are ordinary properties; a property's
+ * name is its state-dict key, so modules spell such names as PyTorch does (`running_mean`, `weight_ih_l0`).
+ */
+import type { DType } from "../core/dtype.ts";
+import { float16, float32, float64 } from "../core/dtype.ts";
+import { OctetError, formatShape } from "../core/errors.ts";
+import { noGrad } from "../autograd/grad-mode.ts";
+import { convertArray, storeElements } from "../tensor/convert.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { CALL, Callable } from "./callable.ts";
+import { deepCopy } from "./deep-copy.ts";
+import { Parameter } from "./parameter.ts";
+import type { LoadContext, LoadReport, StateDictLike } from "./state-dict.ts";
+import { StateDict, toStateMap } from "./state-dict.ts";
+
+/** Runs before `forward`; returns undefined, or the arguments to use instead (an array). */
+export type ForwardPreHook = (module: Module, args: readonly unknown[]) => readonly unknown[] | void;
+/** Runs after `forward`; returns undefined, or the output to use instead. */
+export type ForwardHook = (module: Module, args: readonly unknown[], output: unknown) => unknown;
+
+/** Undoes a registration. */
+export interface RemovableHandle {
+  remove(): void;
+}
+
+// eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the call signature follows `forward`
+export interface Module {
+  (...args: Parameters<this["forward"]>): ReturnType<this["forward"]>;
+}
+
+export class Module extends Callable {
+  /** True in training mode: Dropout drops, BatchNorm uses and updates batch statistics. */
+  training = true;
+  /** Names of the properties that are buffers, and whether each is saved. */
+  protected readonly bufferNames = new Map<string, { readonly persistent: boolean }>();
+  /** Hooks in the order they run. */
+  protected readonly hooks: { pre: ForwardPreHook[]; post: ForwardHook[] } = { pre: [], post: [] };
+
+  /** The computation. Subclasses give it their own parameters and result; calling the module runs hooks around it. */
+  // eslint-disable-next-line typescript/no-explicit-any -- subclasses narrow it
+  forward(..._args: any[]): any {
+    throw new OctetError(`Module [${this.getName()}] is missing the required "forward" function`);
+  }
+
+  /** @internal */
+  [CALL](...args: readonly unknown[]): unknown {
+    const { pre, post } = this.hooks;
+    let inputs = args;
+    for (const hook of pre) inputs = hook(this, inputs) ?? inputs;
+    let output: unknown = this.forward(...inputs);
+    for (const hook of post) output = hook(this, inputs, output) ?? output;
+    return output;
+  }
+
+  /** The class's name, as printed. */
+  getName(): string {
+    return this.constructor.name;
+  }
+
+  // ---------------------------------------------------------------- registration
+
+  /** Declares a tensor that belongs to the module but is not trained. A persistent one (the default) is saved. */
+  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } = {}): void {
+    checkName("buffer", name);
+    this.bufferNames.set(name, { persistent: options.persistent ?? true });
+    setProperty(this, name, tensor);
+  }
+
+  registerParameter(name: string, parameter: Parameter | null): void {
+    checkName("parameter", name);
+    setProperty(this, name, parameter);
+  }
+
+  /** Adds a submodule under `name`; the same as assigning the property. */
+  addModule(name: string, module: Module): void {
+    checkName("module", name);
+    this.setChild(name, module);
+  }
+
+  registerForwardPreHook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): RemovableHandle {
+    return insertHook(this.hooks.pre, hook, options.prepend);
+  }
+
+  registerForwardHook(hook: ForwardHook, options: { prepend?: boolean } = {}): RemovableHandle {
+    return insertHook(this.hooks.post, hook, options.prepend);
+  }
+
+  // ---------------------------------------------------------------- iteration, in PyTorch's order
+
+  /** Own submodules. Containers that keep theirs elsewhere override this and {@link setChild}. */
+  *namedChildren(): IterableIterator<[string, Module]> {
+    for (const [key, value] of Object.entries(this)) if (value instanceof Module) yield [key, value];
+  }
+
+  /** Replaces or adds one direct submodule. */
+  setChild(name: string, module: Module): void {
+    setProperty(this, name, module);
+  }
+
+  *children(): IterableIterator<Module> {
+    for (const [, module] of this.namedChildren()) yield module;
+  }
+
+  /** This module and all below it with their paths, each once; "" is the path of the root. */
+  *namedModules(prefix = "", seen: Set<Module> = new Set()): IterableIterator<[string, Module]> {
+    if (seen.has(this)) return;
+    seen.add(this);
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name), seen);
+  }
+
+  *modules(): IterableIterator<Module> {
+    for (const [, module] of this.namedModules()) yield module;
+  }
+
+  /** Parameters of this module alone. */
+  *ownParameters(): IterableIterator<[string, Parameter]> {
+    for (const [key, value] of Object.entries(this)) if (value instanceof Parameter) yield [key, value];
+  }
+
+  /** Buffers of this module alone that hold a tensor. */
+  *ownBuffers(): IterableIterator<[string, Tensor]> {
+    for (const name of this.bufferNames.keys()) {
+      const value = getProperty(this, name);
+      if (value instanceof Tensor) yield [name, value];
+    }
+  }
+
+  *namedParameters(prefix = ""): IterableIterator<[string, Parameter]> {
+    yield* this.namedMembers(prefix, (module) => module.ownParameters());
+  }
+
+  *parameters(): IterableIterator<Parameter> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  *namedBuffers(prefix = ""): IterableIterator<[string, Tensor]> {
+    yield* this.namedMembers(prefix, (module) => module.ownBuffers());
+  }
+
+  *buffers(): IterableIterator<Tensor> {
+    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  }
+
+  private *namedMembers<T extends Tensor>(
+    prefix: string,
+    own: (module: Module) => Iterable<[string, T]>,
+  ): IterableIterator<[string, T]> {
+    const seen = new Set<T>();
+    for (const [path, module] of this.namedModules(prefix)) {
+      for (const [name, tensor] of own(module)) {
+        if (seen.has(tensor)) continue;
+        seen.add(tensor);
+        yield [join(path, name), tensor];
+      }
+    }
+  }
+
+  /** The module at a dotted path; "" is this module. */
+  getSubmodule(path: string): Module {
+    if (path === "") return this;
+    const [head, ...rest] = path.split(".");
+    for (const [name, child] of this.namedChildren()) if (name === head) return child.getSubmodule(rest.join("."));
+    throw new OctetError(`${this.getName()} has no submodule "${head}"`);
+  }
+
+  /** Replaces the module at a dotted path. */
+  setSubmodule(path: string, module: Module): void {
+    const cut = path.lastIndexOf(".");
+    this.getSubmodule(cut < 0 ? "" : path.slice(0, cut)).setChild(path.slice(cut + 1), module);
+  }
+
+  /** The parameter at a dotted path. */
+  getParameter(path: string): Parameter {
+    const cut = path.lastIndexOf(".");
+    const owner = this.getSubmodule(cut < 0 ? "" : path.slice(0, cut));
+    const found = getProperty(owner, path.slice(cut + 1));
+    if (!(found instanceof Parameter)) throw new OctetError(`${this.getName()} has no parameter "${path}"`);
+    return found;
+  }
+
+  // ---------------------------------------------------------------- modes and conversions
+
+  /** Calls `fn` with every submodule, children first, then this module. */
+  apply(fn: (module: Module) => void): this {
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  train(mode = true): this {
+    this.training = mode;
+    for (const child of this.children()) child.train(mode);
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  requiresGrad_(value = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = value;
+    return this;
+  }
+
+  /** Forgets all gradients. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null;
+  }
+
+  /** Converts floating-point parameters and buffers in place. */
+  to(dtype: DType): this {
+    for (const tensor of [...this.parameters(), ...this.buffers()]) {
+      if (!tensor.dtype.isFloatingPoint || tensor.dtype === dtype) continue;
+      tensor.data = Tensor.fromArray(convertArray(tensor.elements(), tensor.dtype, dtype), tensor.shape, dtype);
+      tensor.grad = null;
+    }
+    return this;
+  }
+
+  float(): this {
+    return this.to(float32);
+  }
+
+  double(): this {
+    return this.to(float64);
+  }
+
+  half(): this {
+    return this.to(float16);
+  }
+
+  /** A copy that shares nothing with this module; tensors shared inside stay shared (`copy.deepcopy`). */
+  deepCopy(): this {
+    return deepCopy(this);
+  }
+
+  // ---------------------------------------------------------------- state
+
+  /** The version written to, and expected in, state-dict metadata. */
+  stateVersion(): number {
+    return 1;
+  }
+
+  /** Parameters and persistent buffers under their dotted keys. The tensors are detached but share storage. */
+  stateDict(): StateDict {
+    const state = new StateDict();
+    this.collectState(state, "");
+    return state;
+  }
+
+  private collectState(state: StateDict, prefix: string): void {
+    state.metadata.set(prefix.slice(0, -1), { version: this.stateVersion() });
+    this.saveToStateDict(state, prefix);
+    for (const [name, child] of this.namedChildren()) child.collectState(state, `${prefix}${name}.`);
+  }
+
+  /** Writes this module's own entries. Overridden by modules whose state is more than tensors in properties. */
+  saveToStateDict(state: StateDict, prefix: string): void {
+    for (const [name, tensor] of this.ownState()) state.set(prefix + name, tensor.detach());
+  }
+
+  /**
+   * Copies values from `state` into parameters and buffers. Unless `strict` is false, missing and unexpected keys are
+   * errors; misshapen entries always are. The error lists all of them.
+   */
+  loadStateDict(
+    state: StateDictLike,
+    options: { strict?: boolean; assign?: boolean } = {},
+  ): Pick<LoadReport, "missingKeys" | "unexpectedKeys"> {
+    const map = toStateMap(state);
+    const metadata = map instanceof StateDict ? map.metadata : new Map<string, { version: number }>();
+    const context: LoadContext = {
+      state: map,
+      metadata,
+      assign: options.assign ?? false,
+      missingKeys: [],
+      unexpectedKeys: [],
+      errors: [],
+    };
+    const used = new Set<string>();
+    noGrad(() => this.distributeState(context, "", used));
+    for (const key of map.keys()) if (!used.has(key)) context.unexpectedKeys.push(key);
+    const problems = [...context.errors];
+    if (options.strict ?? true) {
+      if (context.unexpectedKeys.length) problems.unshift(keyList("Unexpected", context.unexpectedKeys));
+      if (context.missingKeys.length) problems.unshift(keyList("Missing", context.missingKeys));
+    }
+    if (problems.length) {
+      throw new OctetError(`Error(s) in loading state_dict for ${this.getName()}:\n\t${problems.join("\n\t")}`);
+    }
+    return { missingKeys: context.missingKeys, unexpectedKeys: context.unexpectedKeys };
+  }
+
+  private distributeState(context: LoadContext, prefix: string, used: Set<string>): void {
+    for (const key of this.loadFromStateDict(context, prefix)) used.add(key);
+    for (const [name, child] of this.namedChildren()) child.distributeState(context, `${prefix}${name}.`, used);
+  }
+
+  /** Reads this module's own entries and returns the keys it knows. Overridden together with {@link saveToStateDict}. */
+  loadFromStateDict(context: LoadContext, prefix: string): string[] {
+    const known: string[] = [];
+    for (const [name, tensor] of this.ownState()) {
+      const key = prefix + name;
+      known.push(key);
+      const source = context.state.get(key);
+      if (source) this.loadTensor(key, tensor, source, context);
+      else context.missingKeys.push(key);
+    }
+    return known;
+  }
+
+  private loadTensor(key: string, target: Tensor, source: Tensor, context: LoadContext): void {
+    if (source.ndim !== target.ndim || source.shape.some((size, d) => size !== target.shape[d])) {
+      context.errors.push(
+        `size mismatch for ${key}: the state dict has shape ${formatShape(source.shape)}, ` +
+          `the module ${formatShape(target.shape)}.`,
+      );
+    } else if (context.assign) {
+      target.data = source;
+    } else {
+      const sameKind = source.dtype.isFloatingPoint === target.dtype.isFloatingPoint;
+      if (sameKind) storeElements(`loadStateDict(${key})`, target, source);
+      else context.errors.push(`dtype mismatch for ${key}: ${source.dtype.name} cannot be loaded into ${target.dtype.name}.`);
+    }
+  }
+
+  /** Own parameters, then own persistent buffers. */
+  private *ownState(): IterableIterator<[string, Tensor]> {
+    yield* this.ownParameters();
+    for (const [name, tensor] of this.ownBuffers()) if (this.bufferNames.get(name)?.persistent) yield [name, tensor];
+  }
+
+  // ---------------------------------------------------------------- printing
+
+  /** What stands between the parentheses when the module is printed. */
+  extraRepr(): string {
+    return "";
+  }
+
+  /** The module tree as PyTorch prints it. */
+  override toString(): string {
+    const lines = [...this.namedChildren()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
+    const extra = this.extraRepr();
+    if (!lines.length) return `${this.getName()}(${extra})`;
+    const body = [...(extra ? [extra] : []), ...lines].map((line) => `\n  ${line}`).join("");
+    return `${this.getName()}(${body}\n)`;
+  }
+}
+
+function indent(text: string): string {
+  return text.replaceAll("\n", "\n  ");
+}
+
+function join(prefix: string, name: string): string {
+  return prefix ? `${prefix}.${name}` : name;
+}
+
+function keyList(what: string, keys: readonly string[]): string {
+  return `${what} key(s) in state_dict: ${keys.map((key) => `"${key}"`).join(", ")}.`;
+}
+
+function checkName(what: string, name: string): void {
+  if (name === "" || name.includes(".")) {
+    throw new OctetError(`${what} name "${name}" must not be empty or contain "."`);
+  }
+  if (name === "name" || name === "length" || name === "prototype" || name === "__proto__") {
+    throw new OctetError(`${what} name "${name}" is reserved: modules are functions, and functions own it`);
+  }
+}
+
+function setProperty(module: Module, name: string, value: unknown): void {
+  (module as unknown as Record<string, unknown>)[name] = value;
+}
+
+function getProperty(module: Module, name: string): unknown {
+  return (module as unknown as Record<string, unknown>)[name];
+}
+
+function insertHook<H>(list: H[], hook: H, prepend = false): RemovableHandle {
+  if (prepend) list.unshift(hook);
+  else list.push(hook);
+  return {
+    remove: () => {
+      const at = list.indexOf(hook);
+      if (at >= 0) list.splice(at, 1);
+    },
+  };
+}
