@@ -7,3 +7,6 @@ export { enableGrad, isGradEnabled, noGrad, setGradEnabled } from "./autograd/gr
 export * as autograd from "./autograd/index.ts";
 export * from "./ops/index.ts";
 export * as nn from "./nn/index.ts";
+export * as data from "./data/index.ts";
+export * as optim from "./optim/index.ts";
+export * as io from "./io/index.ts";
