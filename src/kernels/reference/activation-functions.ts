@@ -5,8 +5,8 @@
  */
 import { erf, sigmoid } from "./special-functions.ts";
 
-const SELU_ALPHA = 1.6732632423543772848170429916717;
-const SELU_SCALE = 1.0507009873554804934193349852946;
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_SCALE = 1.0507009873554805;
 /** √(2/π), the slope inside the tanh form of GELU. */
 const GELU_SLOPE = 0.7978845608028654;
 const GELU_CUBIC = 0.044715;
@@ -15,6 +15,11 @@ const NORMAL_DENSITY = 0.3989422804014327;
 
 export function clamp(x: number, min: number, max: number): number {
   return Math.min(Math.max(x, min), max); // a NaN on any side stays; max wins over min
+}
+
+/** 1 − y² without cancellation for y near ±1: the slope of tanh at the point where it is y. */
+function oneMinusSquare(y: number): number {
+  return (1 - y) * (1 + y);
 }
 
 // ---------------------------------------------------------------- functions
@@ -103,7 +108,7 @@ export function sigmoidGrad(g: number, y: number): number {
 }
 
 export function tanhGrad(g: number, y: number): number {
-  return g * (1 - y * y);
+  return g * oneMinusSquare(y);
 }
 
 // ---------------------------------------------------------------- gradients by the input x
@@ -123,7 +128,7 @@ export function hardsigmoidGrad(g: number, x: number): number {
 }
 
 export function hardswishGrad(g: number, x: number): number {
-  return x <= -3 ? 0 : x < 3 ? g * (x / 3 + 0.5) : g;
+  return x < -3 ? 0 : x <= 3 ? g * (x / 3 + 0.5) : g;
 }
 
 export function eluGrad(g: number, x: number, alpha: number): number {
@@ -147,7 +152,7 @@ export function geluTanhGrad(g: number, x: number): number {
   const square = x * x;
   const t = Math.tanh(GELU_SLOPE * (x + GELU_CUBIC * square * x));
   const slope = GELU_SLOPE * (1 + 3 * GELU_CUBIC * square);
-  return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope);
+  return g * (0.5 * (1 + t) + 0.5 * x * oneMinusSquare(t) * slope);
 }
 
 export function siluGrad(g: number, x: number): number {
@@ -157,7 +162,7 @@ export function siluGrad(g: number, x: number): number {
 
 export function mishGrad(g: number, x: number): number {
   const t = Math.tanh(Math.log1p(Math.exp(x)));
-  return g * (t + x * sigmoid(x) * (1 - t * t));
+  return g * (t + x * sigmoid(x) * oneMinusSquare(t));
 }
 
 export function leakyReluGrad(g: number, x: number, slope: number): number {

@@ -17,7 +17,8 @@ const unary = {
   copy: (x) => x,
   neg: (x) => -x,
   abs: Math.abs,
-  sign: (x) => (x > 0 ? 1 : x < 0 ? -1 : x * 0),
+  /** 0 for NaN. */
+  sign: (x) => (x > 0 ? 1 : x < 0 ? -1 : 0),
   ceil: Math.ceil,
   floor: Math.floor,
   /** Half to even. */
