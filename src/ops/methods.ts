@@ -4,7 +4,10 @@
  * (An interface that extends a mapped type would save the first list, but TypeScript finds that circular.)
  */
 import { Tensor } from "../tensor/tensor.ts";
+import * as copy from "./copy.ts";
 import * as elementwise from "./elementwise.ts";
+import * as rearrange from "./rearrange.ts";
+import * as shape from "./shape.ts";
 
 /** The operator without its first argument. */
 export type Method<F> = F extends (self: Tensor, ...args: infer A) => infer R ? (...args: A) => R : never;
@@ -77,14 +80,57 @@ declare module "../tensor/tensor.ts" {
     lerp: Method<typeof elementwise.lerp>;
     addcmul: Method<typeof elementwise.addcmul>;
     addcdiv: Method<typeof elementwise.addcdiv>;
+    view: Method<typeof shape.view>;
+    reshape: Method<typeof shape.reshape>;
+    flatten: Method<typeof shape.flatten>;
+    unflatten: Method<typeof shape.unflatten>;
+    squeeze: Method<typeof shape.squeeze>;
+    unsqueeze: Method<typeof shape.unsqueeze>;
+    expand: Method<typeof shape.expand>;
+    expandAs: Method<typeof shape.expandAs>;
+    broadcastTo: Method<typeof shape.broadcastTo>;
+    permute: Method<typeof shape.permute>;
+    transpose: Method<typeof shape.transpose>;
+    t: Method<typeof shape.t>;
+    movedim: Method<typeof shape.movedim>;
+    narrow: Method<typeof shape.narrow>;
+    select: Method<typeof shape.select>;
+    slice: Method<typeof shape.slice>;
+    diagonal: Method<typeof shape.diagonal>;
+    asStrided: Method<typeof shape.asStrided>;
+    unbind: Method<typeof shape.unbind>;
+    split: Method<typeof shape.split>;
+    chunk: Method<typeof shape.chunk>;
+    squeeze_: Method<typeof shape.squeeze_>;
+    unsqueeze_: Method<typeof shape.unsqueeze_>;
+    transpose_: Method<typeof shape.transpose_>;
+    t_: Method<typeof shape.t_>;
+    repeat: Method<typeof rearrange.repeat>;
+    tile: Method<typeof rearrange.tile>;
+    flip: Method<typeof rearrange.flip>;
+    roll: Method<typeof rearrange.roll>;
+    tril: Method<typeof rearrange.tril>;
+    triu: Method<typeof rearrange.triu>;
+    diag: Method<typeof rearrange.diag>;
+    clone: Method<typeof copy.clone>;
+    contiguous: Method<typeof copy.contiguous>;
+    copy_: Method<typeof copy.copy_>;
+    fill_: Method<typeof copy.fill_>;
+    zero_: Method<typeof copy.zero_>;
   }
 }
 
 /** Operators that are not methods under their own name. */
 const { where: _where, asDtype: _asDtype, ...elementwiseMethods } = elementwise;
+const { cat: _cat, stack: _stack, ...rearrangeMethods } = rearrange;
+const { sizesOf: _sizesOf, variadic: _variadic, ...shapeMethods } = shape;
+const { scalarOf: _scalarOf, ...copyMethods } = copy;
 
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
+  ...shapeMethods,
+  ...rearrangeMethods,
+  ...copyMethods,
 };
 
 for (const [name, operator] of Object.entries(methods) as [string, (...args: unknown[]) => unknown][]) {

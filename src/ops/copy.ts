@@ -1,0 +1,93 @@
+/** Copies of whole tensors, and the in-place operators that overwrite one. */
+import { isGradEnabled } from "../autograd/grad-mode.ts";
+import type { DType } from "../core/dtype.ts";
+import { OctetError, formatShape } from "../core/errors.ts";
+import { broadcastShapes, contiguousStrides, expandStrides } from "../core/shape.ts";
+import { elementsAs } from "../tensor/convert.ts";
+import { copyStrided } from "../tensor/strided.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { sumTo } from "./broadcast.ts";
+import { asDtype } from "./elementwise.ts";
+import { assign_, composite, primitive } from "./op.ts";
+
+/** A contiguous copy in storage of its own, with the gradient passing through. */
+export const clone = primitive(
+  "clone",
+  (x: Tensor) => {
+    const elements = x.elements();
+    return Tensor.fromArray(x.isContiguous() ? elements.slice() : elements, x.shape, x.dtype);
+  },
+  () => (g) => [g],
+);
+
+/** The tensor itself if its elements lie row-major without gaps, else a copy that does. */
+export const contiguous = composite("contiguous", (x: Tensor): Tensor => (x.isContiguous() ? x : clone(x)));
+
+/** The values of `source`, broadcast to the shape of `self` and converted to its dtype. `self` gets a gradient of zero. */
+const overwritten = primitive(
+  "copy",
+  (self: Tensor, source: Tensor) => {
+    const out = Tensor.zeros(self.shape, self.dtype);
+    const data = elementsAs(source, self.dtype);
+    const strides = expandStrides(source.shape, contiguousStrides(source.shape), self.shape);
+    copyStrided(self.shape, data, strides, 0, out.storage.data, out.strides, 0);
+    return out;
+  },
+  (_out, _self, source) => {
+    const { shape, dtype } = source;
+    return (g, [needSelf, needSource]) => [
+      needSelf ? Tensor.zeros(g.shape, g.dtype) : null,
+      needSource ? asDtype(sumTo(g, shape), dtype) : null,
+    ];
+  },
+);
+
+/** Overwrites `self` with the values of `source`, which may have any dtype and a shape that broadcasts to this one. */
+export function copy_(self: Tensor, source: Tensor): Tensor {
+  const shape = broadcastShapes("copy_", self.shape, source.shape);
+  if (shape.length !== self.ndim || shape.some((size, d) => size !== self.shape[d])) {
+    throw new OctetError(
+      `copy_: source of shape ${formatShape(source.shape)} does not broadcast to self of shape ${formatShape(self.shape)}`,
+    );
+  }
+  if (inGraph(self, source)) return assign_("copy_", self, overwritten(self, source));
+  const converted = elementsAs(source, self.dtype);
+  const data = converted.buffer === self.storage.data.buffer ? converted.slice() : converted;
+  const strides = expandStrides(source.shape, contiguousStrides(source.shape), shape);
+  copyStrided(shape, data, strides, 0, self.storage.data, self.strides, self.offset);
+  self.bumpVersion();
+  return self;
+}
+
+/** Overwrites every element with `value`, a number or a tensor without dimensions. */
+export function fill_(self: Tensor, value: number | boolean | Tensor): Tensor {
+  if (value instanceof Tensor && value.ndim > 0) {
+    throw new OctetError(`fill_: only supports a 0-dimensional value tensor, got shape ${formatShape(value.shape)}`);
+  }
+  return copy_(self, value instanceof Tensor ? value : scalarOf("fill_", value, self.dtype));
+}
+
+/** Overwrites every element with 0. */
+export function zero_(self: Tensor): Tensor {
+  return fill_(self, 0);
+}
+
+/** A number as a tensor without dimensions; integer dtypes drop the fraction, and refuse what they cannot hold. */
+export function scalarOf(op: string, value: number | boolean, dtype: DType): Tensor {
+  const out = Tensor.zeros([], dtype);
+  if (dtype.category !== 1) {
+    out.writeAt(0, +value);
+    return out;
+  }
+  const whole = Math.trunc(+value);
+  if (!(whole >= dtype.min && whole <= dtype.max)) {
+    throw new OctetError(`${op}: value ${value} cannot be converted to ${dtype.name} without overflow`);
+  }
+  out.writeAt(0, whole);
+  return out;
+}
+
+/** True if writing to `self` has to be recorded, or refused, by {@link assign_}. */
+function inGraph(self: Tensor, source: Tensor): boolean {
+  return isGradEnabled() && (self.requiresGrad || source.requiresGrad || (self.base?.requiresGrad ?? false));
+}
