@@ -6,7 +6,6 @@
 import { Tensor } from "../tensor/tensor.ts";
 import * as copy from "./copy.ts";
 import * as elementwise from "./elementwise.ts";
-import * as rearrange from "./rearrange.ts";
 import * as shape from "./shape.ts";
 
 /** The operator without its first argument. */
@@ -105,13 +104,13 @@ declare module "../tensor/tensor.ts" {
     unsqueeze_: Method<typeof shape.unsqueeze_>;
     transpose_: Method<typeof shape.transpose_>;
     t_: Method<typeof shape.t_>;
-    repeat: Method<typeof rearrange.repeat>;
-    tile: Method<typeof rearrange.tile>;
-    flip: Method<typeof rearrange.flip>;
-    roll: Method<typeof rearrange.roll>;
-    tril: Method<typeof rearrange.tril>;
-    triu: Method<typeof rearrange.triu>;
-    diag: Method<typeof rearrange.diag>;
+    repeat: Method<typeof shape.repeat>;
+    tile: Method<typeof shape.tile>;
+    flip: Method<typeof shape.flip>;
+    roll: Method<typeof shape.roll>;
+    tril: Method<typeof shape.tril>;
+    triu: Method<typeof shape.triu>;
+    diag: Method<typeof shape.diag>;
     clone: Method<typeof copy.clone>;
     contiguous: Method<typeof copy.contiguous>;
     copy_: Method<typeof copy.copy_>;
@@ -122,14 +121,12 @@ declare module "../tensor/tensor.ts" {
 
 /** Operators that are not methods under their own name. */
 const { where: _where, asDtype: _asDtype, ...elementwiseMethods } = elementwise;
-const { cat: _cat, stack: _stack, ...rearrangeMethods } = rearrange;
-const { sizesOf: _sizesOf, variadic: _variadic, ...shapeMethods } = shape;
+const { cat: _cat, stack: _stack, ...shapeMethods } = shape;
 const { scalarOf: _scalarOf, ...copyMethods } = copy;
 
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
   ...shapeMethods,
-  ...rearrangeMethods,
   ...copyMethods,
 };
 

@@ -1,4 +1,4 @@
-/** Rearrangements that copy: joining, repeating, flipping, rolling and triangular masks. Views are in shape.ts. */
+/** Rearrangements that copy: joining, repeating, flipping, rolling and triangular masks. Views are in views.ts and windows.ts. */
 import type { DType } from "../core/dtype.ts";
 import { promoteTypes } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
@@ -11,8 +11,9 @@ import { asDtype } from "./elementwise.ts";
 import { clone } from "./copy.ts";
 import type { Op } from "./op.ts";
 import { composite, primitive } from "./op.ts";
-import type { Sizes } from "./shape.ts";
-import { diagonal as diagonalOf, expand, flatten, narrow, reshape, unsqueeze, variadic, view } from "./shape.ts";
+import type { Sizes } from "./views.ts";
+import { expand, flatten, reshape, unsqueeze, variadic, view } from "./views.ts";
+import { diagonal as diagonalOf, narrow } from "./windows.ts";
 
 // ---------------------------------------------------------------- joining
 
