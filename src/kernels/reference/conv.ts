@@ -14,8 +14,8 @@ import { numelOf } from "../../core/shape.ts";
 import type { ConvGeometry } from "../kernels.ts";
 import { multiply } from "./gemm.ts";
 
-/** Elements that a block of columns may have (32 MiB of doubles). */
-const BLOCK_ELEMENTS = 4 * 1024 * 1024;
+/** Elements that a block of columns may have (4 MiB of doubles). */
+const BLOCK_ELEMENTS = 512 * 1024;
 
 /** The sizes of one group's matrices. */
 interface GroupSizes {

@@ -4,6 +4,8 @@
  *
  *     panels of A: 2 rows each       a₀₀ a₁₀ | a₀₁ a₁₁ | a₀₂ a₁₂ | …   one pair per step of k
  *     panels of B: 4 columns each    b₀₀ b₀₁ b₀₂ b₀₃ | b₁₀ b₁₁ b₁₂ b₁₃ | …   one quad per step of k
+ *
+ * With one or two rows of A, packing B would cost more than the product itself: those read B where it lies.
  */
 import type { FloatArray } from "../../core/dtype.ts";
 import type { GemmSpec } from "../kernels.ts";
@@ -34,14 +36,48 @@ export function gemm<T extends FloatArray>(spec: GemmSpec, a: T, b: T, c: T): vo
 }
 
 /** target[m, n] = a[m, k] · b[k, n], for matrices with any steps. */
-export function multiply(
-  m: number,
+export function multiply(m: number, n: number, k: number, a: MatrixView, b: MatrixView, target: ProductTarget): void {
+  if (m > TILE_ROWS) {
+    multiplyTiles(m, n, k, a, b, target);
+    return;
+  }
+  const { data, rowStep, accumulate } = target;
+  for (let i = 0; i < m; i++) {
+    const sums = new Float64Array(n);
+    if (accumulate) sums.set(data.subarray(i * rowStep, i * rowStep + n));
+    multiplyRow(n, k, a.data, i * a.rowStep, a.columnStep, b, sums);
+    data.set(sums, i * rowStep);
+  }
+}
+
+/** sums[j] += Σ a[s + e · aStep] · b(e, j): along the rows of B or along its columns, whichever lies contiguous. */
+function multiplyRow(
   n: number,
   k: number,
-  a: MatrixView,
+  a: FloatArray,
+  s: number,
+  aStep: number,
   b: MatrixView,
-  { data, rowStep, accumulate }: ProductTarget,
+  sums: Float64Array,
 ): void {
+  const { data, rowStep, columnStep } = b;
+  if (columnStep === 1) {
+    for (let e = 0; e < k; e++) {
+      const factor = a[s + e * aStep];
+      const row = e * rowStep;
+      for (let j = 0; j < n; j++) sums[j] += factor * data[row + j];
+    }
+    return;
+  }
+  for (let j = 0; j < n; j++) {
+    let sum = 0;
+    for (let e = 0, t = j * columnStep; e < k; e++, t += rowStep) sum += a[s + e * aStep] * data[t];
+    sums[j] += sum;
+  }
+}
+
+function multiplyTiles(m: number, n: number, k: number, a: MatrixView, b: MatrixView, target: ProductTarget): void {
+  const { data, rowStep, accumulate } = target;
   const aPanels = packPanels(TILE_ROWS, m, k, a.data, a.rowStep, a.columnStep);
   const bPanels = packPanels(TILE_COLUMNS, n, k, b.data, b.columnStep, b.rowStep);
   const tile = new Float64Array(TILE_ROWS * TILE_COLUMNS);

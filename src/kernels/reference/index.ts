@@ -5,6 +5,7 @@ import { axpy, binary, unary } from "./elementwise.ts";
 import { gemm } from "./gemm.ts";
 import { channelAffine, channelCombine, channelGradSums, channelMoments } from "./norm.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
+import { dequantize, fakeQuantize, histogram, minMax, quantize } from "./quantize.ts";
 import { reduce, reduceIndex } from "./reduce.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
 
@@ -29,4 +30,9 @@ export const referenceKernels: Kernels = Object.freeze({
   maxPoolGrad,
   avgPool,
   avgPoolGrad,
+  quantize,
+  dequantize,
+  fakeQuantize,
+  minMax,
+  histogram,
 });

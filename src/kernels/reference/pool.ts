@@ -26,18 +26,17 @@ function extents(g: PoolGeometry, dim: 0 | 1 | 2): Extent[] {
   });
 }
 
-/** Calls `window` for each output position of a plane, in order. */
-function forEachWindow(
-  g: PoolGeometry,
-  window: (position: number, depth: Extent, height: Extent, width: Extent) => void,
-): void {
+/** One output position's window. */
+interface Window {
+  readonly depth: Extent;
+  readonly height: Extent;
+  readonly width: Extent;
+}
+
+/** The windows of a plane's output positions, in order. */
+function windowsOf(g: PoolGeometry): Window[] {
   const [depths, heights, widths] = [extents(g, 0), extents(g, 1), extents(g, 2)];
-  let position = 0;
-  for (const depth of depths) {
-    for (const height of heights) {
-      for (const width of widths) window(position++, depth, height, width);
-    }
-  }
+  return depths.flatMap((depth) => heights.flatMap((height) => widths.map((width) => ({ depth, height, width }))));
 }
 
 /** The largest element of each window and its flat position in the plane. Ties: the first; NaN: the last. */
@@ -45,10 +44,10 @@ export function maxPool(g: PoolGeometry, input: NumericArray, output: NumericArr
   const [, inHeight, inWidth] = g.inSize;
   const [stepD, stepH, stepW] = g.dilation;
   const inPlane = numelOf(g.inSize);
-  const outPlane = numelOf(g.outSize);
-  forEachWindow(g, (position, depth, height, width) => {
-    for (let plane = 0; plane < g.planes; plane++) {
-      const base = plane * inPlane;
+  const windows = windowsOf(g);
+  for (let plane = 0, o = 0; plane < g.planes; plane++) {
+    const base = plane * inPlane;
+    for (const { depth, height, width } of windows) {
       let best = -Infinity;
       let bestIndex = (depth.start * inHeight + height.start) * inWidth + width.start;
       for (let d = depth.start; d < depth.end; d += stepD) {
@@ -63,10 +62,10 @@ export function maxPool(g: PoolGeometry, input: NumericArray, output: NumericArr
           }
         }
       }
-      output[plane * outPlane + position] = best;
-      indices[plane * outPlane + position] = bestIndex;
+      output[o] = best;
+      indices[o++] = bestIndex;
     }
-  });
+  }
 }
 
 /** gradInput[indices] += gradOutput, plane by plane, over zeros. */
@@ -86,7 +85,7 @@ export function maxPoolGrad<T extends FloatArray>(
 }
 
 /** What a window's sum is divided by; 0 marks a window that lies wholly in the padding. */
-function divisorOf(policy: AveragePolicy, depth: Extent, height: Extent, width: Extent): number {
+function divisorOf(policy: AveragePolicy, { depth, height, width }: Window): number {
   const inside = [depth, height, width].map(({ start, end }) => Math.max(0, end - start));
   if (inside.includes(0)) return 0;
   if (policy.divisorOverride !== null) return policy.divisorOverride;
@@ -95,22 +94,28 @@ function divisorOf(policy: AveragePolicy, depth: Extent, height: Extent, width: 
 
 /** The mean of each window; one that lies wholly in the padding gives 0. */
 export function avgPool<T extends FloatArray>(g: PoolGeometry, policy: AveragePolicy, input: T, output: T): void {
-  const [, inHeight, inWidth] = g.inSize;
   const inPlane = numelOf(g.inSize);
-  const outPlane = numelOf(g.outSize);
-  forEachWindow(g, (position, depth, height, width) => {
-    const divisor = divisorOf(policy, depth, height, width);
-    for (let plane = 0; plane < g.planes; plane++) {
-      let sum = 0;
-      for (let d = depth.start; d < depth.end; d++) {
-        for (let h = height.start; h < height.end; h++) {
-          const row = plane * inPlane + (d * inHeight + h) * inWidth;
-          for (let w = width.start; w < width.end; w++) sum += input[row + w];
-        }
-      }
-      output[plane * outPlane + position] = divisor === 0 ? 0 : sum / divisor;
+  const windows = windowsOf(g);
+  const divisors = windows.map((window) => divisorOf(policy, window));
+  for (let plane = 0, o = 0; plane < g.planes; plane++) {
+    for (let i = 0; i < windows.length; i++, o++) {
+      const sum = sumOfWindow(g, windows[i], input, plane * inPlane);
+      output[o] = divisors[i] === 0 ? 0 : sum / divisors[i];
     }
-  });
+  }
+}
+
+function sumOfWindow(g: PoolGeometry, window: Window, input: FloatArray, base: number): number {
+  const { depth, height, width } = window;
+  const [, inHeight, inWidth] = g.inSize;
+  let sum = 0;
+  for (let d = depth.start; d < depth.end; d++) {
+    for (let h = height.start; h < height.end; h++) {
+      const row = base + (d * inHeight + h) * inWidth;
+      for (let w = width.start; w < width.end; w++) sum += input[row + w];
+    }
+  }
+  return sum;
 }
 
 /** Each output's gradient, divided as its window's sum was, over the window. */
@@ -120,20 +125,24 @@ export function avgPoolGrad<T extends FloatArray>(
   gradOutput: T,
   gradInput: T,
 ): void {
-  const [, inHeight, inWidth] = g.inSize;
   const inPlane = numelOf(g.inSize);
-  const outPlane = numelOf(g.outSize);
+  const windows = windowsOf(g);
+  const divisors = windows.map((window) => divisorOf(policy, window));
   gradInput.fill(0);
-  forEachWindow(g, (position, depth, height, width) => {
-    const divisor = divisorOf(policy, depth, height, width);
-    for (let plane = 0; plane < g.planes; plane++) {
-      const share = gradOutput[plane * outPlane + position] / divisor;
-      for (let d = depth.start; d < depth.end; d++) {
-        for (let h = height.start; h < height.end; h++) {
-          const row = plane * inPlane + (d * inHeight + h) * inWidth;
-          for (let w = width.start; w < width.end; w++) gradInput[row + w] += share;
-        }
-      }
+  for (let plane = 0, o = 0; plane < g.planes; plane++) {
+    for (let i = 0; i < windows.length; i++, o++) {
+      addToWindow(g, windows[i], gradInput, plane * inPlane, gradOutput[o] / divisors[i]);
     }
-  });
+  }
+}
+
+function addToWindow(g: PoolGeometry, window: Window, target: FloatArray, base: number, value: number): void {
+  const { depth, height, width } = window;
+  const [, inHeight, inWidth] = g.inSize;
+  for (let d = depth.start; d < depth.end; d++) {
+    for (let h = height.start; h < height.end; h++) {
+      const row = base + (d * inHeight + h) * inWidth;
+      for (let w = width.start; w < width.end; w++) target[row + w] += value;
+    }
+  }
 }
