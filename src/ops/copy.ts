@@ -87,7 +87,17 @@ export function scalarOf(op: string, value: number | boolean, dtype: DType): Ten
   return out;
 }
 
+/** Refuses an in-place change without a recorded form to a tensor that a graph needs. */
+export function assertWritable(op: string, self: Tensor): void {
+  if (!inGraph(self)) return;
+  throw new OctetError(
+    self.leafRequiresGrad
+      ? `${op}: a leaf Variable that requires grad is being used in an in-place operation; run it inside noGrad`
+      : `${op}: in-place change of a tensor in an autograd graph; run it inside noGrad or on x.detach()`,
+  );
+}
+
 /** True if writing to `self` has to be recorded, or refused, by {@link assign_}. */
-function inGraph(self: Tensor, source: Tensor): boolean {
-  return isGradEnabled() && (self.requiresGrad || source.requiresGrad || (self.base?.requiresGrad ?? false));
+function inGraph(self: Tensor, source?: Tensor): boolean {
+  return isGradEnabled() && (self.requiresGrad || source?.requiresGrad === true || self.base?.requiresGrad === true);
 }

@@ -5,7 +5,9 @@
  */
 import { Tensor } from "../tensor/tensor.ts";
 import * as copy from "./copy.ts";
+import * as create from "./create.ts";
 import * as elementwise from "./elementwise.ts";
+import * as random from "./random.ts";
 import * as shape from "./shape.ts";
 
 /** The operator without its first argument. */
@@ -116,18 +118,44 @@ declare module "../tensor/tensor.ts" {
     copy_: Method<typeof copy.copy_>;
     fill_: Method<typeof copy.fill_>;
     zero_: Method<typeof copy.zero_>;
+    newEmpty: Method<typeof create.newEmpty>;
+    newFull: Method<typeof create.newFull>;
+    newOnes: Method<typeof create.newOnes>;
+    newTensor: Method<typeof create.newTensor>;
+    newZeros: Method<typeof create.newZeros>;
+    bernoulli: Method<typeof random.bernoulli>;
+    bernoulli_: Method<typeof random.bernoulli_>;
+    exponential_: Method<typeof random.exponential_>;
+    normal_: Method<typeof random.normal_>;
+    uniform_: Method<typeof random.uniform_>;
   }
 }
 
 /** Operators that are not methods under their own name. */
 const { where: _where, asDtype: _asDtype, ...elementwiseMethods } = elementwise;
 const { cat: _cat, stack: _stack, ...shapeMethods } = shape;
-const { scalarOf: _scalarOf, ...copyMethods } = copy;
+const { clone, contiguous, copy_, fill_, zero_ } = copy;
+const { newEmpty, newFull, newOnes, newTensor, newZeros } = create;
+const { bernoulli, bernoulli_, exponential_, normal_, uniform_ } = random;
 
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
   ...shapeMethods,
-  ...copyMethods,
+  clone,
+  contiguous,
+  copy_,
+  fill_,
+  zero_,
+  newEmpty,
+  newFull,
+  newOnes,
+  newTensor,
+  newZeros,
+  bernoulli,
+  bernoulli_,
+  exponential_,
+  normal_,
+  uniform_,
 };
 
 for (const [name, operator] of Object.entries(methods) as [string, (...args: unknown[]) => unknown][]) {
