@@ -9,14 +9,7 @@
 import { OctetError } from "./errors.ts";
 
 /** Any typed array a tensor may live in. */
-export type NumericArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array;
+export type NumericArray = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array;
 
 /** Typed arrays of the two types that autograd and the float kernels work on. */
 export type FloatArray = Float32Array | Float64Array;
@@ -30,7 +23,12 @@ export type DTypeName =
   | "int16"
   | "int32"
   | "int64"
-  | "bool";
+  | "bool"
+  | "quint8"
+  | "qint8"
+  | "qint32"
+  | "quint4x2"
+  | "quint2x4";
 
 export interface DType {
   readonly name: DTypeName;
@@ -38,9 +36,13 @@ export interface DType {
   readonly itemSize: number;
   readonly isFloatingPoint: boolean;
   readonly isSigned: boolean;
+  /** True for integers that stand for real numbers by a scale and a zero point, which the tensor carries. */
+  readonly isQuantized: boolean;
+  /** Bits per value: 8 × itemSize, except for the packed types quint4x2 and quint2x4. */
+  readonly bits: number;
   /** Place in PyTorch's promotion order: bool, integer, floating point. */
   readonly category: 0 | 1 | 2;
-  /** Smallest and largest finite values. */
+  /** Smallest and largest finite values; of the stored integer for quantized types. */
   readonly min: number;
   readonly max: number;
   /** Allocates a zero-filled storage array of `length` elements. */
@@ -56,12 +58,15 @@ function define(
   min: number,
   max: number,
   allocate: (length: number) => NumericArray,
+  bits = 8 * itemSize,
 ): DType {
   return Object.freeze({
     name,
     itemSize,
     isFloatingPoint: category === 2,
     isSigned: min < 0,
+    isQuantized: name.startsWith("q"),
+    bits,
     category,
     min,
     max,
@@ -79,8 +84,23 @@ export const int8 = define("int8", 1, 1, -128, 127, (n) => new Int8Array(n));
 export const uint8 = define("uint8", 1, 1, 0, 255, (n) => new Uint8Array(n));
 export const int16 = define("int16", 2, 1, -32768, 32767, (n) => new Int16Array(n));
 export const int32 = define("int32", 4, 1, -2147483648, 2147483647, (n) => new Int32Array(n));
-export const int64 = define("int64", 8, 1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, (n) => new Float64Array(n));
+export const int64 = define(
+  "int64",
+  8,
+  1,
+  Number.MIN_SAFE_INTEGER,
+  Number.MAX_SAFE_INTEGER,
+  (n) => new Float64Array(n),
+);
 export const bool = define("bool", 1, 0, 0, 1, (n) => new Uint8Array(n));
+
+export const quint8 = define("quint8", 1, 1, 0, 255, (n) => new Uint8Array(n));
+export const qint8 = define("qint8", 1, 1, -128, 127, (n) => new Int8Array(n));
+export const qint32 = define("qint32", 4, 1, -2147483648, 2147483647, (n) => new Int32Array(n));
+/** Four bits a value. In memory a value takes a byte, so that views work; it is packed by `intRepr` and in files. */
+export const quint4x2 = define("quint4x2", 1, 1, 0, 15, (n) => new Uint8Array(n), 4);
+/** Two bits a value; stored like {@link quint4x2}. */
+export const quint2x4 = define("quint2x4", 1, 1, 0, 3, (n) => new Uint8Array(n), 2);
 
 const all: Readonly<Record<DTypeName, DType>> = Object.freeze({
   float32,
@@ -92,6 +112,11 @@ const all: Readonly<Record<DTypeName, DType>> = Object.freeze({
   int32,
   int64,
   bool,
+  quint8,
+  qint8,
+  qint32,
+  quint4x2,
+  quint2x4,
 });
 
 /** The dtype called `name`, with or without the `torch.` prefix. */

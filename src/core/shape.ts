@@ -63,7 +63,9 @@ export function wrapDims(op: string, dims: number | readonly number[] | undefine
   if (dims === undefined) return Array.from({ length: rank }, (_, d) => d);
   const list = (typeof dims === "number" ? [dims] : dims).map((d) => wrapDim(op, d, rank));
   if (new Set(list).size !== list.length) {
-    throw new OctetError(`${op}: dim ${list.find((d, i) => list.indexOf(d) !== i)} appears multiple times in the list of dims`);
+    throw new OctetError(
+      `${op}: dim ${list.find((d, i) => list.indexOf(d) !== i)} appears multiple times in the list of dims`,
+    );
   }
   return rank === 0 ? [] : list.sort((a, b) => a - b);
 }

@@ -8,6 +8,7 @@
  * one call all have the same type. Float kernels may sum in any order; integer kernels agree byte for byte.
  */
 import type { FloatArray, NumericArray } from "../core/dtype.ts";
+import type { QuantizedKernels } from "./quantized-kernels.ts";
 import type { BinaryName, UnaryName } from "./reference/scalar-functions.ts";
 
 export type { BinaryName, UnaryName };
@@ -74,7 +75,7 @@ export interface BinaryLayout {
 /** Names of the reductions along the middle of a [outer, n, inner] array. */
 export type ReduceName = "sum" | "prod" | "max" | "min" | "any" | "all";
 
-export interface Kernels {
+export interface Kernels extends QuantizedKernels {
   readonly name: KernelsName;
 
   // ---- matrix product and convolution

@@ -7,6 +7,9 @@
  *
  * A call first asks the top of the interpreter stack (a tracer records it as one node, whatever its kind); with no
  * interpreter it runs at once, and a primitive records itself on the tape when an argument requires a gradient.
+ *
+ * A call with a quantized tensor among its arguments runs the operator's quantized form instead, given by
+ * {@link quantizedForm}; without one it fails in PyTorch's words.
  */
 import { OctetError } from "../core/errors.ts";
 import { isGradEnabled, noGrad } from "../autograd/grad-mode.ts";
@@ -78,24 +81,54 @@ export function primitive<A extends readonly unknown[], R extends OpResult>(
 
 /** An operator written with other operators; only a tracer sees it as one. */
 export function composite<A extends readonly unknown[], R>(name: string, forward: (...args: A) => R): Op<A, R> {
-  return define(name, forward);
+  const op = define(name, forward);
+  quantizedForms.set(op.op, "same"); // the operators inside decide
+  return op;
 }
 
 /** An operator whose results never require a gradient. */
-export function nondifferentiable<A extends readonly unknown[], R>(
-  name: string,
-  forward: (...args: A) => R,
-): Op<A, R> {
+export function nondifferentiable<A extends readonly unknown[], R>(name: string, forward: (...args: A) => R): Op<A, R> {
   return define(name, (...args: A) => noGrad(() => forward(...args)));
 }
 
 function define<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
   const op: OpInfo = Object.freeze({ name });
+  const evaluate = (args: A): R => (args.some(isQuantized) ? runQuantized(op, args, run) : run(...args));
   const call = (...args: A): R => {
     const top = interpreters.at(-1);
-    return top ? interpret(top, op, args, () => run(...args)) : run(...args);
+    return top ? interpret(top, op, args, () => evaluate(args)) : evaluate(args);
   };
   return Object.assign(call, { op });
+}
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** "same": the operator's own forward serves quantized tensors, because it only moves elements or reads shapes. */
+const quantizedForms = new Map<OpInfo, AnyFunction | "same">();
+
+/** Says what an operator does when one of its arguments is a quantized tensor. Called in the file of that operator. */
+export function quantizedForm<A extends readonly unknown[], R>(op: Op<A, R>, form: ((...args: A) => R) | "same"): void {
+  quantizedForms.set(op.op, form as AnyFunction | "same");
+}
+
+function runQuantized<A extends readonly unknown[], R>(op: OpInfo, args: A, run: (...args: A) => R): R {
+  const form = quantizedForms.get(op);
+  if (!form) {
+    throw new OctetError(
+      `Could not run 'aten::${snakeCase(op.name)}' with arguments from the 'QuantizedCPU' backend: this operator has no ` +
+        "quantized form; dequantize its input, or place a DeQuantStub before it",
+    );
+  }
+  return form === "same" ? run(...args) : (form as unknown as (...args: A) => R)(...args);
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function isQuantized(arg: unknown): boolean {
+  if (arg instanceof Tensor) return arg.dtype.isQuantized;
+  return Array.isArray(arg) && arg.some((item) => item instanceof Tensor && item.dtype.isQuantized);
 }
 
 /** The interpreter is off the stack while it handles a call, so that operators it runs itself do not come back to it. */

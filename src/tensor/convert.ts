@@ -54,6 +54,14 @@ export function storeElements(op: string, target: Tensor, source: Tensor): void 
     );
   }
   const data = elementsAs(source, target.dtype);
-  copyStrided(target.shape, data, contiguousStrides(target.shape), 0, target.storage.data, target.strides, target.offset);
+  copyStrided(
+    target.shape,
+    data,
+    contiguousStrides(target.shape),
+    0,
+    target.storage.data,
+    target.strides,
+    target.offset,
+  );
   target.bumpVersion();
 }

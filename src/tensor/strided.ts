@@ -64,7 +64,11 @@ function copyRow(
 }
 
 /** Drops dimensions of size 1 and merges neighbours that are contiguous with each other in both layouts. */
-function mergeDimensions(shape: readonly number[], sourceStrides: readonly number[], destinationStrides: readonly number[]) {
+function mergeDimensions(
+  shape: readonly number[],
+  sourceStrides: readonly number[],
+  destinationStrides: readonly number[],
+) {
   const sizes: number[] = [];
   const a: number[] = [];
   const b: number[] = [];

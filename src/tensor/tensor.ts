@@ -7,6 +7,7 @@ import type { DType, NumericArray } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import { halfToNumber, numberToHalf } from "../core/half.ts";
 import { contiguousStrides, isContiguous, numelOf, wrapDim } from "../core/shape.ts";
+import type { Quantizer } from "../core/qparams.ts";
 import { bool, float16 } from "../core/dtype.ts";
 import { copyStrided } from "./strided.ts";
 
@@ -29,6 +30,8 @@ export interface TensorInit {
   readonly dtype: DType;
   /** The tensor whose storage this one views; see {@link Tensor.base}. */
   readonly base?: Tensor | null;
+  /** How the integers of a quantized dtype stand for real numbers. */
+  readonly quantizer?: Quantizer | null;
 }
 
 /** Nested JavaScript arrays of numbers or booleans, as `tolist` returns. */
@@ -44,6 +47,8 @@ export class Tensor {
   dtype: DType;
   /** The tensor this one is a view of, or null. */
   base: Tensor | null;
+  /** Scale and zero point of a quantized dtype; null for every other. */
+  quantizer: Quantizer | null;
 
   /** The gradient accumulated by `backward()`, for leaves that require one. */
   grad: Tensor | null = null;
@@ -61,6 +66,7 @@ export class Tensor {
     this.offset = init.offset ?? 0;
     this.dtype = init.dtype;
     this.base = init.base ?? null;
+    this.quantizer = init.quantizer ?? null;
   }
 
   /** A tensor over `data` itself (no copy); its length must fit the shape. */
@@ -78,7 +84,8 @@ export class Tensor {
 
   /** Another view of the same storage. Not recorded by autograd: operators in ops/shape.ts are. */
   alias(shape: readonly number[], strides: readonly number[], offset: number): Tensor {
-    return new Tensor({ storage: this.storage, shape, strides, offset, dtype: this.dtype, base: this.base ?? this });
+    const { storage, dtype, quantizer } = this;
+    return new Tensor({ storage, shape, strides, offset, dtype, quantizer, base: this.base ?? this });
   }
 
   /** The same elements outside any autograd graph (`torch.Tensor.detach`): shares storage. */
@@ -89,6 +96,7 @@ export class Tensor {
       strides: this.strides,
       offset: this.offset,
       dtype: this.dtype,
+      quantizer: this.quantizer,
     });
   }
 
@@ -103,6 +111,12 @@ export class Tensor {
     this.strides = other.strides;
     this.offset = other.offset;
     this.dtype = other.dtype;
+    this.quantizer = other.quantizer;
+  }
+
+  /** True for a tensor of a quantized dtype. */
+  get isQuantized(): boolean {
+    return this.dtype.isQuantized;
   }
 
   /** Number of dimensions. */
@@ -214,7 +228,8 @@ export class Tensor {
 
   /** Stores a number at a raw storage index, rounded to the dtype. Does not count as an in-place change. */
   writeAt(index: number, value: number): void {
-    this.storage.data[index] = this.dtype === float16 ? numberToHalf(value) : this.dtype === bool ? +(value !== 0) : value;
+    this.storage.data[index] =
+      this.dtype === float16 ? numberToHalf(value) : this.dtype === bool ? +(value !== 0) : value;
   }
 
   /** Tells autograd that the storage was changed in place. */

@@ -1,0 +1,47 @@
+/**
+ * The integer half of the kernels interface: quantization, fake quantization, the statistics that observers collect, and
+ * int8 arithmetic. Conventions as in kernels.ts. Results agree byte for byte between kernel sets; the formulas are those
+ * of core/quantize.ts.
+ */
+import type { NumericArray } from "../core/dtype.ts";
+
+/** An array seen as [outer, channels, inner]; per-tensor work has one channel. */
+export interface ChannelLayout {
+  readonly outer: number;
+  readonly channels: number;
+  readonly inner: number;
+}
+
+/** Qparams of each channel, ready for arithmetic. */
+export interface ChannelQparams {
+  /** float32 scales. */
+  readonly scales: Float32Array;
+  /** Whole numbers, or any float32 if `floatZeroPoints`. */
+  readonly zeroPoints: Float32Array | Float64Array;
+  /** Zero points are added before rounding (`per_channel_affine_float_qparams`). */
+  readonly floatZeroPoints: boolean;
+  readonly qmin: number;
+  readonly qmax: number;
+}
+
+export interface QuantizedKernels {
+  /** out = integers that stand for the float32 values `x`. */
+  quantize(x: Float32Array, layout: ChannelLayout, qparams: ChannelQparams, out: NumericArray): void;
+  /** out = the float32 values that integers stand for. */
+  dequantize(q: NumericArray, layout: ChannelLayout, qparams: ChannelQparams, out: Float32Array): void;
+  /** out = dequantize(quantize(x)); inside[i] = 1 where the unclamped integer lies within the range. `out` may be `x`. */
+  fakeQuantize(
+    x: Float32Array,
+    layout: ChannelLayout,
+    qparams: ChannelQparams,
+    out: Float32Array,
+    inside: Uint8Array | null,
+  ): void;
+  /** Smallest and largest value of each channel. A NaN makes both NaN. */
+  minMax(x: Float32Array, layout: ChannelLayout, min: Float32Array, max: Float32Array): void;
+  /**
+   * counts[b] += number of values in bin b of `counts.length` equal bins over [min, max], the last bin closed; values
+   * outside are ignored (`torch.histc`).
+   */
+  histogram(x: Float32Array, min: number, max: number, counts: Float32Array): void;
+}
