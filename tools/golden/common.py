@@ -1,12 +1,8 @@
-"""Writes golden data for the operator and module tests: one safetensors file per family, in test/golden/.
+"""Writes golden data for the operator and module tests: one safetensors file per family, in test/golden/, whose README.md
+tells the format.
 
-A case is run twice, in float32 and in float64, on the same float32-representable inputs. Tensors are stored as
-`<case>/in/<name>` (inputs, float32 or integer, shared by both runs), `<case>/state/<key>` (module state, before the
-run), and per run `<case>/<f32|f64>/out/<i>`, `.../grad_out/<i>` (the gradient fed to backward), `.../grad/<name>`
-(gradients of inputs that require one) and `.../grad_state/<key>` (of parameters), `.../after/<key>` (buffers after the
-run, where they changed). The header's `__metadata__` holds `torch` (version), `script`, and `cases`: JSON with, per case,
-`name`, `op` (function or class name as Octet exports it), `kind` (function | module), `args` (positional, for modules the
-constructor's), `kwargs` (PyTorch's keyword names), `inputs`, `differentiable`, `outputs` and `training`.
+A case is run twice, in float32 and in float64, on the same float32-representable inputs; or once, as `raw`, in the dtypes
+of the inputs as they are given (`raw=True`, for what promotes dtypes). Keyword names are PyTorch's; op names are Octet's.
 """
 import json, os, struct, sys
 import numpy as np
@@ -51,18 +47,18 @@ class Family:
         self.gen = torch.Generator().manual_seed(seed)
 
     def randn(self, *shape):
-        return torch.randn(*shape, generator=self.gen)
+        return torch.randn(shape, generator=self.gen)
 
     def rand(self, *shape):
-        return torch.rand(*shape, generator=self.gen)
+        return torch.rand(shape, generator=self.gen)
 
     def randint(self, low, high, shape, dtype=torch.int64):
         return torch.randint(low, high, shape, generator=self.gen, dtype=dtype)
 
-    def function(self, name, op, fn, inputs, kwargs=None, differentiable=None):
+    def function(self, name, op, fn, inputs, kwargs=None, differentiable=None, raw=False):
         """fn(**inputs) -> tensor(s); `kwargs` is recorded for the TypeScript side, `fn` must already apply it."""
         entry = dict(name=name, op=op, kind="function", args=[], kwargs=kwargs or {}, training=False)
-        self._run(entry, inputs, differentiable, lambda dtype: (lambda **i: fn(**i), None))
+        self._run(entry, inputs, differentiable, lambda dtype: (fn, None), raw)
 
     def module(self, name, op, make, inputs, args=(), kwargs=None, differentiable=None, training=True, call=None):
         """make() -> module with fixed weights; call(module, **inputs) defaults to module(*inputs.values())."""
@@ -80,16 +76,18 @@ class Family:
 
         self._run(entry, inputs, differentiable, build)
 
-    def _run(self, entry, inputs, differentiable, build):
+    def _run(self, entry, inputs, differentiable, build, raw=False):
         name = entry["name"]
         assert not any(c["name"] == name for c in self.cases), name
         if differentiable is None:
             differentiable = [k for k, v in inputs.items() if v.is_floating_point()]
         for key, value in inputs.items():
             self.tensors[f"{name}/in/{key}"] = value.clone()
-        for tag, dtype in (("f32", torch.float32), ("f64", torch.float64)):
+        runs = {"raw": None} if raw else {"f32": torch.float32, "f64": torch.float64}
+        entry["runs"] = list(runs)
+        for tag, dtype in runs.items():
             run, module = build(dtype)
-            fresh = {k: (v.clone().to(dtype) if v.is_floating_point() else v.clone()) for k, v in inputs.items()}
+            fresh = {k: v.to(dtype, copy=True) if dtype and v.is_floating_point() else v.clone() for k, v in inputs.items()}
             for k in differentiable:
                 fresh[k].requires_grad_(True)
             before = {k: v.clone() for k, v in module.named_buffers()} if module else {}
@@ -100,7 +98,7 @@ class Family:
             weighted = [(i, o) for i, o in enumerate(outs) if o.requires_grad]
             if weighted:
                 gen = torch.Generator().manual_seed(99)
-                grads = [torch.randn(o.shape, generator=gen).to(dtype) for _, o in weighted]
+                grads = [torch.randn(o.shape, generator=gen).to(o.dtype) for _, o in weighted]
                 for (i, _), g in zip(weighted, grads):
                     self.tensors[f"{name}/{tag}/grad_out/{i}"] = g
                 torch.autograd.backward([o for _, o in weighted], grads)
