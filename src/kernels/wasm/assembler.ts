@@ -186,9 +186,9 @@ export class ModuleBuilder {
     const { typeEntries, typeOf } = this.#types();
     const memoryImport = [...encodeName("env"), ...encodeName("memory"), 0x02, 0x00, ...encodeUnsigned(0)];
     const exports = this.#functions.map((f, index) => [...encodeName(f.name), 0x00, ...encodeUnsigned(index)]);
+    const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", 1
     return new Uint8Array([
-      ...[0x00, 0x61, 0x73, 0x6d], // "\0asm"
-      ...[0x01, 0x00, 0x00, 0x00], // version 1
+      ...magicAndVersion,
       ...section(1, typeEntries),
       ...section(2, [memoryImport]),
       ...section(3, typeOf.map(encodeUnsigned)),

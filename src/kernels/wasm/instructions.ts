@@ -108,6 +108,7 @@ export const i32 = {
   leU: binaryI32(0x4d),
   geU: binaryI32(0x4f),
   load: load("i32", [0x28], 2),
+  store: store<"i32">([0x36], 2),
   /** The smaller of two unsigned numbers. */
   minU: (a: Value<"i32">, b: Value<"i32">): Value<"i32"> => i32.select(i32.ltU(a, b), a, b),
   select: (condition: Value<"i32">, yes: Value<"i32">, no: Value<"i32">): Value<"i32"> =>
@@ -130,7 +131,8 @@ export const v128 = {
   load: load("v128", simd(0), 4),
   /** Four copies of the 32 bits at the address. */
   loadSplat32: load("v128", simd(9), 2),
-  /** Two zeros above the 64 bits at the address. */
+  /** The 32 (64) bits at the address in the low lane(s), zeros above. */
+  load32Zero: load("v128", simd(92), 2),
   load64Zero: load("v128", simd(93), 3),
   store: store<"v128">(simd(11), 4),
   /** `vector` with lane `lane` replaced by the 32 bits at the address. */
@@ -147,7 +149,12 @@ export const v128 = {
 };
 
 export const f32x4 = {
-  zero: (): Value<"v128"> => value("v128", simd(12), Array.from({ length: 16 }, () => 0)),
+  zero: (): Value<"v128"> =>
+    value(
+      "v128",
+      simd(12),
+      Array.from({ length: 16 }, () => 0),
+    ),
   splat: unary<"f32", "v128">("v128", simd(0x13)),
   extractLane: (lane: number, a: Value<"v128">): Value<"f32"> => value("f32", a.code, simd(0x1f), [lane]),
   add: binary<"v128", "v128">("v128", simd(0xe4)),

@@ -1,0 +1,50 @@
+/** Compiles the kernels for the SIMD variant that this engine has, and types their exports. */
+import { ModuleBuilder } from "./assembler.ts";
+import { emitDots } from "./code/dot.ts";
+import { emitImage } from "./code/image.ts";
+import { emitPack } from "./code/pack.ts";
+import { emitMultiply } from "./code/tile.ts";
+import { f32x4, plainMultiplyAdd } from "./instructions.ts";
+import { WasmMemory } from "./memory.ts";
+import type { SimdVariant } from "./probe.ts";
+
+type FunctionName =
+  "multiply" | "multiplyRow" | "multiplyDots" | "pack4" | "pack8" | "copyPlanes" | "addWindows" | "directConv";
+
+/** The module's functions. Arguments are addresses, byte strides and counts, in the order of the emitters. */
+export type WasmCode = Readonly<Record<FunctionName, (...args: number[]) => void>>;
+
+/** A memory, and the code that works on it. */
+export interface WasmEngine {
+  readonly variant: SimdVariant;
+  readonly memory: WasmMemory;
+  readonly code: WasmCode;
+}
+
+/** The binary module for a variant. */
+export function emitModule(variant: SimdVariant): Uint8Array<ArrayBuffer> {
+  const multiplyAdd = variant === "relaxed-simd" ? f32x4.relaxedMultiplyAdd : plainMultiplyAdd;
+  const module = new ModuleBuilder();
+  emitMultiply(module, multiplyAdd);
+  emitDots(module, multiplyAdd);
+  emitPack(module);
+  emitImage(module, multiplyAdd);
+  return module.assemble();
+}
+
+/** Compiles on the spot: everywhere but on a browser's main thread, which refuses modules this large. */
+export function createEngine(variant: SimdVariant): WasmEngine {
+  const memory = new WasmMemory();
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(emitModule(variant)), imports(memory));
+  return { variant, memory, code: instance.exports as WasmCode };
+}
+
+export async function createEngineAsync(variant: SimdVariant): Promise<WasmEngine> {
+  const memory = new WasmMemory();
+  const { instance } = await WebAssembly.instantiate(emitModule(variant), imports(memory));
+  return { variant, memory, code: instance.exports as WasmCode };
+}
+
+function imports(memory: WasmMemory): WebAssembly.Imports {
+  return { env: { memory: memory.memory } };
+}
