@@ -1,6 +1,8 @@
 /** The public surface of Octet: torch's functions at the top, its namespaces as namespace exports. */
 export * from "./core/dtype.ts";
 export { FileFormatError, OctetError } from "./core/errors.ts";
+export { Generator, defaultGenerator, manualSeed, withGenerator } from "./core/rng.ts";
+export type { GeneratorState } from "./core/rng.ts";
 export { availableKernels, loadKernels, setKernels, withKernels } from "./kernels/registry.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { enableGrad, isGradEnabled, noGrad, setGradEnabled } from "./autograd/grad-mode.ts";
