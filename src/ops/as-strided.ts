@@ -1,8 +1,8 @@
 /** What `asStrided` needs beside itself: the check that a window lies inside its storage, and its gradient. */
 import { OctetError, formatShape } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
-import { contiguousStrides, numelOf } from "../core/shape.ts";
-import { copyStrided } from "../tensor/strided.ts";
+import { numelOf } from "../core/shape.ts";
+import { stridedPositions } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Where the elements of a view lie in its storage. */
@@ -45,24 +45,14 @@ export function asStridedGrad(gradient: Tensor, input: Geometry, output: Geometr
   const length = Math.max(lastIndex(input), lastIndex(output)) + 1 - start;
   const sums = new Float64Array(length);
   const values = gradient.toNumbers();
-  positions(output).forEach((position, i) => (sums[position - start] += values[i]));
-  const places = positions(input);
+  positionsOf(output).forEach((position, i) => (sums[position - start] += values[i]));
+  const places = positionsOf(input);
   const appearances = new Float64Array(length);
   for (const position of places) appearances[position - start]++;
   places.forEach((position, i) => out.writeAt(i, sums[position - start] / appearances[position - start]));
   return out;
 }
 
-/** The storage index of every element, in row-major order. */
-function positions({ shape, strides, offset }: Geometry): Float64Array {
-  const out = new Float64Array(numelOf(shape)).fill(offset);
-  const size = Math.max(0, ...shape);
-  const counter = Float64Array.from({ length: size }, (_, i) => i);
-  const row = new Float64Array(out.length);
-  const none = new Array<number>(shape.length).fill(0);
-  shape.forEach((_, d) => {
-    copyStrided(shape, counter, none.with(d, 1), 0, row, contiguousStrides(shape), 0);
-    for (let i = 0; i < out.length; i++) out[i] += row[i] * strides[d];
-  });
-  return out;
+function positionsOf({ shape, strides, offset }: Geometry): Uint32Array {
+  return stridedPositions(shape, strides, offset);
 }

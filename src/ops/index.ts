@@ -23,3 +23,41 @@ export {
 export type { CreateOptions, SizeArguments, TensorData } from "./create.ts";
 export { bernoulli, rand, randint, randLike, randn, randnLike, randperm } from "./random.ts";
 export type { RandomOptions } from "./random.ts";
+export {
+  bucketize,
+  gather,
+  indexAdd,
+  indexAdd_,
+  indexSelect,
+  maskedFill,
+  maskedFill_,
+  maskedSelect,
+  nonzero,
+  oneHot,
+  repeatInterleave,
+  scatter,
+  scatter_,
+  scatterAdd,
+  scatterAdd_,
+  searchsorted,
+  take,
+} from "./indexing.ts";
+export type { SearchOptions } from "./indexing.ts";
+export * from "./subscript.ts";
+export * from "./linear.ts";
+export * from "./conv.ts";
+export * from "./pad.ts";
+export * from "./norm.ts";
+export { avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d } from "./pool.ts";
+export type { AvgPoolOptions, MaxPoolOptions } from "./pool.ts";
+export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  adaptiveMaxPool3d,
+} from "./adaptive-pool.ts";
+export type { AdaptiveMaxPoolOptions, AdaptiveSize } from "./adaptive-pool.ts";
+export * from "./upsample.ts";
+export type { SpatialSize } from "./spatial.ts";

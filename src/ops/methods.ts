@@ -7,8 +7,11 @@ import { Tensor } from "../tensor/tensor.ts";
 import * as copy from "./copy.ts";
 import * as create from "./create.ts";
 import * as elementwise from "./elementwise.ts";
+import * as indexing from "./indexing.ts";
+import * as linear from "./linear.ts";
 import * as random from "./random.ts";
 import * as shape from "./shape.ts";
+import * as subscript from "./subscript.ts";
 
 /** The operator without its first argument. */
 export type Method<F> = F extends (self: Tensor, ...args: infer A) => infer R ? (...args: A) => R : never;
@@ -128,6 +131,34 @@ declare module "../tensor/tensor.ts" {
     exponential_: Method<typeof random.exponential_>;
     normal_: Method<typeof random.normal_>;
     uniform_: Method<typeof random.uniform_>;
+    gather: Method<typeof indexing.gather>;
+    indexAdd: Method<typeof indexing.indexAdd>;
+    indexAdd_: Method<typeof indexing.indexAdd_>;
+    indexSelect: Method<typeof indexing.indexSelect>;
+    maskedFill: Method<typeof indexing.maskedFill>;
+    maskedFill_: Method<typeof indexing.maskedFill_>;
+    maskedSelect: Method<typeof indexing.maskedSelect>;
+    nonzero: Method<typeof indexing.nonzero>;
+    repeatInterleave: Method<typeof indexing.repeatInterleave>;
+    scatter: Method<typeof indexing.scatter>;
+    scatter_: Method<typeof indexing.scatter_>;
+    scatterAdd: Method<typeof indexing.scatterAdd>;
+    scatterAdd_: Method<typeof indexing.scatterAdd_>;
+    take: Method<typeof indexing.take>;
+    index: Method<typeof subscript.index>;
+    indexPut: Method<typeof subscript.indexPut>;
+    indexPut_: Method<typeof subscript.indexPut_>;
+    setIndex: Method<typeof subscript.setIndex>;
+    matmul: Method<typeof linear.matmul>;
+    mm: Method<typeof linear.mm>;
+    bmm: Method<typeof linear.bmm>;
+    mv: Method<typeof linear.mv>;
+    dot: Method<typeof linear.dot>;
+    outer: Method<typeof linear.outer>;
+    addmm: Method<typeof linear.addmm>;
+    baddbmm: Method<typeof linear.baddbmm>;
+    addmv: Method<typeof linear.addmv>;
+    addr: Method<typeof linear.addr>;
   }
 }
 
@@ -138,9 +169,24 @@ const { clone, contiguous, copy_, fill_, zero_ } = copy;
 const { newEmpty, newFull, newOnes, newTensor, newZeros } = create;
 const { bernoulli, bernoulli_, exponential_, normal_, uniform_ } = random;
 
+const {
+  addedAt: _addedAt,
+  bucketize: _bucketize,
+  indexValues: _indexValues,
+  oneHot: _oneHot,
+  searchsorted: _searchsorted,
+  takenAt: _takenAt,
+  writtenAt: _writtenAt,
+  ...indexingMethods
+} = indexing;
+const { linear: _linear, bilinear: _bilinear, ...linearMethods } = linear;
+
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
+  ...linearMethods,
   ...shapeMethods,
+  ...indexingMethods,
+  ...subscript,
   clone,
   contiguous,
   copy_,

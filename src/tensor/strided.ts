@@ -87,3 +87,17 @@ function mergeDimensions(
   }
   return { sizes, a, b };
 }
+
+/** The storage index of every element of a layout, in row-major order. */
+export function stridedPositions(shape: readonly number[], strides: readonly number[], offset: number): Uint32Array {
+  let positions = Uint32Array.of(offset);
+  for (let d = 0; d < shape.length; d++) {
+    const [size, stride] = [shape[d], strides[d]];
+    const next = new Uint32Array(positions.length * size);
+    for (let i = 0, k = 0; i < positions.length; i++) {
+      for (let j = 0, at = positions[i]; j < size; j++, k++, at += stride) next[k] = at;
+    }
+    positions = next;
+  }
+  return positions;
+}
