@@ -68,7 +68,7 @@ export const unflatten = composite("unflatten", (x: Tensor, dim: number, sizes: 
 });
 
 /** Drops dimensions of size 1: all of them, or those among `dim`. */
-export const squeeze = primitive(
+export const squeeze: Op<[x: Tensor, dim?: number | Shape], Tensor> = primitive(
   "squeeze",
   (x: Tensor, dim?: number | Shape) => {
     const candidates = wrapDims("squeeze", dim, x.ndim);
