@@ -1,12 +1,8 @@
 /** What the exports alone do not tell, kept by hand: why a name is only partly there, and why one is not planned. */
 import type { data } from "../../src/index.ts";
 
-/** Names that are exported, but not in full. `names` is matched against the section and the PyTorch name: "tensor torch.quint8". */
-export const partly: readonly { readonly names: RegExp; readonly why: string }[] = [
-  { names: /^tensor torch\.Tensor\./, why: "for float and integer tensors; there are no quantized tensors yet" },
-  { names: /^tensor torch\.q(u?int)/, why: "the dtype; there are no quantized tensors yet" },
-  { names: /^tensor torch\.per_/, why: "the scheme; there are no quantized tensors yet" },
-];
+/** Names that are exported, but not in full: PyTorch name -> what is missing, beyond what the code finds by itself. */
+export const partly: Readonly<Record<string, string>> = {};
 
 /** PyTorch classes that are TypeScript interfaces here, which leave no trace at run time. */
 export const interfaces: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@
 import { isExported, missingMethods } from "./exports.ts";
 import type { Name } from "./inventory.ts";
 import { camelCase, octetName } from "./names.ts";
+import { quantizedProblem } from "./quantized-probes.ts";
 import { interfaces, notPlanned, partly, renamed } from "./notes.ts";
 
 export type Status = "done" | "partly" | "not yet" | "not planned";
@@ -17,7 +18,7 @@ export interface Row {
 }
 
 /** The row of a PyTorch name: what is exported decides, the notes say why. */
-export function rowOf({ path, group, methods }: Name): Row {
+export function rowOf({ path, kind, methods }: Name): Row {
   const octet = renamed[path] ?? octetName(path);
   const row = (status: Status, why = ""): Row => ({ torch: path, octet, status, why });
   if (interfaces[path]) return row("done", interfaces[path]);
@@ -25,11 +26,18 @@ export function rowOf({ path, group, methods }: Name): Row {
     const reason = notPlanned.find(({ names }) => names.test(path));
     return reason ? row("not planned", reason.why) : row("not yet");
   }
+  const why = shortcomings(path, octet, kind, methods).join("; ");
+  return why ? row("partly", why) : row("done");
+}
+
+/** What an exported name lacks. */
+function shortcomings(path: string, octet: string, kind: string, methods: readonly string[]): string[] {
   const wanted = methods.filter((method) => !notPlanned.some(({ names }) => names.test(`${path}.${method}`)));
   const missing = missingMethods(octet, wanted.map(camelCase));
-  const known = partly.filter(({ names }) => names.test(`${group} ${path}`)).map((note) => note.why);
-  const why = [...(missing.length ? [`without ${missing.map((m) => `\`${m}\``).join(", ")}`] : []), ...known].join(
-    "; ",
-  );
-  return why ? row("partly", why) : row("done");
+  const problem = kind === "tensor-method" ? quantizedProblem(octet.slice("Tensor.".length)) : null;
+  return [
+    ...(missing.length ? [`without ${missing.map((m) => `\`${m}\``).join(", ")}`] : []),
+    ...(problem ? [problem] : []),
+    ...(partly[path] ? [partly[path]] : []),
+  ];
 }
