@@ -61,6 +61,7 @@ export function evaluateBinary(
   const out = computeDtype(outDtype).allocate(numelOf(shape));
   const layout = { shape, aStrides: left.strides, bStrides: right.strides };
   kernels().binary(name, layout, left.data, right.data, out, p, q);
+  if (outDtype === int64) dropNegativeZeros(out);
   return tensorFromComputed(out, shape, outDtype);
 }
 
@@ -86,7 +87,9 @@ export function evaluateSelect(condition: Tensor, a: Operand, b: Operand, dtype:
 export function evaluateBinary_(op: string, name: BinaryName, self: Tensor, other: Operand, p?: number): Tensor {
   const dtype = resultType(self, other);
   if (!canCast(dtype, self.dtype)) {
-    throw new OctetError(`${op}: result type ${dtype.name} can't be cast to the desired output type ${self.dtype.name}`);
+    throw new OctetError(
+      `${op}: result type ${dtype.name} can't be cast to the desired output type ${self.dtype.name}`,
+    );
   }
   const shape = broadcastShapes(op, self.shape, shapeOf(other));
   if (shape.length !== self.ndim || shape.some((size, d) => size !== self.shape[d])) {
@@ -96,6 +99,7 @@ export function evaluateBinary_(op: string, name: BinaryName, self: Tensor, othe
   const data = self.elements();
   const layout = { shape, aStrides: contiguousStrides(shape), bStrides: right.strides };
   kernels().binary(name, layout, data, right.data, data, p);
+  if (self.dtype === int64) dropNegativeZeros(data);
   self.bumpVersion();
   return self;
 }
@@ -107,11 +111,24 @@ export function canWriteInto(self: Tensor, other: Operand): boolean {
 }
 
 /** f(x), computed in `dtype`. */
-export function evaluateUnary(name: UnaryName, x: Tensor, dtype: DType, outDtype = dtype, p?: number, q?: number): Tensor {
+export function evaluateUnary(
+  name: UnaryName,
+  x: Tensor,
+  dtype: DType,
+  outDtype = dtype,
+  p?: number,
+  q?: number,
+): Tensor {
   const data = elementsAs(x, computeDtype(dtype));
   const out = computeDtype(outDtype).allocate(data.length);
   kernels().unary(name, data, out, p, q);
+  if (outDtype === int64) dropNegativeZeros(out);
   return tensorFromComputed(out, x.shape, outDtype);
+}
+
+/** int64 lives in doubles, but has only one zero. */
+function dropNegativeZeros(data: NumericArray): void {
+  for (let i = 0; i < data.length; i++) data[i] += 0;
 }
 
 /** The dtype in which a function with real values is computed: integers become the default float dtype. */

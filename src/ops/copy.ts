@@ -7,7 +7,7 @@ import { elementsAs } from "../tensor/convert.ts";
 import { copyStrided } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
-import { asDtype } from "./elementwise.ts";
+import { asDtype } from "./arithmetic.ts";
 import { assign_, composite, primitive } from "./op.ts";
 
 /** A contiguous copy in storage of its own, with the gradient passing through. */

@@ -27,6 +27,7 @@ function unary(op: (x: Tensor) => Tensor, edges?: string): OpCase {
 }
 
 const NOT_FINITE = "infinities, NaN, and points outside the domain";
+const ZERO_BASE = "0 to a power is not smooth in the power";
 const JUMPS = "jumps at whole or half numbers, infinities and NaN";
 
 export const elementwiseCases: OpTable = {
@@ -37,7 +38,7 @@ export const elementwiseCases: OpTable = {
   floorDivide: binary(ops.floorDivide),
   remainder: binary(ops.remainder),
   fmod: binary(ops.fmod),
-  pow: binary(ops.pow, { pow_zero_base: "0 to a power is not smooth in the power" }),
+  pow: binary(ops.pow, { pow_zero_base: ZERO_BASE, pow_zero_base_gradient: ZERO_BASE }),
   maximum: binary(ops.maximum, { maximum_ties: "ties" }),
   minimum: binary(ops.minimum, { minimum_ties: "ties" }),
   atan2: binary(ops.atan2),

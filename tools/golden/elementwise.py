@@ -70,7 +70,7 @@ for op in ("maximum", "minimum"):
                dict(a=torch.tensor([NAN, 1.0, INF]), b=torch.tensor([1.0, NAN, -INF])), differentiable=[])
 for mode in ("floor", "trunc"):
     case(f"div_{mode}", "div", lambda a, b, m=mode: torch.div(a, b, rounding_mode=m), dict(a=spread(3, 4), b=nonzero(4)),
-               dict(rounding_mode=mode))
+        dict(rounding_mode=mode))
 case("floor_divide", "floorDivide", torch.floor_divide, dict(a=spread(3, 4), b=nonzero(4)), differentiable=[])
 edge = torch.tensor([5.5, -5.5, 0.0, -0.0, 1.0, INF, -INF, NAN])
 for op, name in dict(div="div", remainder="remainder", fmod="fmod", floor_divide="floorDivide", pow="pow", atan2="atan2").items():
@@ -99,6 +99,10 @@ case("lt_mixed", "lt", torch.lt, dict(a=torch.tensor([1, 2, 3]), b=torch.tensor(
 case("eq_number", "eq", lambda a: a == 0.1, dict(a=torch.tensor([0.1, 0.2])), dict(other=0.1), differentiable=[], raw=True)
 case("gt_number_int", "gt", lambda a: a > 1.5, dict(a=torch.tensor([1, 2])), dict(other=1.5), differentiable=[], raw=True)
 
+for op in ("add", "mul", "div", "maximum", "atan2"):  # gradients come back in the operands' own dtypes
+    case(f"{op}_mixed_gradients", op, getattr(torch, op), dict(a=positive(2, 3), b=positive(3).double()), raw=True)
+case("clamp_mixed_gradients", "clamp", lambda x, min: x.clamp(min), dict(x=f.randn(5), min=f.randn(5).double()), raw=True)
+
 big = torch.tensor([100, -100, 127, -128])
 for name, dtype in (("i8", torch.int8), ("i16", torch.int16), ("i32", torch.int32), ("i64", torch.int64), ("u8", torch.uint8)):
     a, b = big.to(dtype), big.flip(0).to(dtype)
@@ -116,6 +120,15 @@ for op, octet in dict(bitwise_and="bitwiseAnd", bitwise_or="bitwiseOr", bitwise_
                differentiable=[], raw=True)
     case(f"{op}_large", octet, getattr(torch, op),
                dict(a=torch.tensor([2**40 + 5, -2**33 - 1]), b=torch.tensor([2**40 + 3, 2**35 + 7])), differentiable=[], raw=True)
+
+case("div_trunc_beyond_float32", "div", lambda a, b: torch.div(a, b, rounding_mode="trunc"),
+     dict(a=torch.tensor([100000001, -100000001]), b=torch.tensor([3, 3])), dict(rounding_mode="trunc"), differentiable=[], raw=True)
+case("add_bool_alpha", "add", lambda a, b: torch.add(a, b, alpha=True), dict(a=torch.tensor([True, False]), b=torch.tensor([True, True])),
+     dict(alpha=1), differentiable=[], raw=True)
+case("pow_bool_number", "pow", lambda a: a ** 2, dict(a=torch.tensor([True, False])), dict(other=2), differentiable=[], raw=True)
+case("pow_negative_int_tensors", "pow", torch.pow, dict(a=torch.tensor([1, 2, -1, -1]), b=torch.tensor([-1, -2, -3, -2])),
+     differentiable=[], raw=True)
+case("pow_zero_base_gradient", "pow", torch.pow, dict(a=torch.tensor([0.0, 0.0, 2.0]), b=torch.tensor([-1.0, 1.0, 1.0])))
 
 # ---------------------------------------------------------------- one operand
 

@@ -1,0 +1,53 @@
+/** Arithmetic that writes into its first operand. */
+import { isGradEnabled } from "../autograd/grad-mode.ts";
+import type { BinaryName } from "../kernels/kernels.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { add, div, mul, pow, sub } from "./arithmetic.ts";
+import type { AlphaOptions } from "./arithmetic.ts";
+import type { Operand } from "./broadcast.ts";
+import { canWriteInto, evaluateBinary_ } from "./broadcast.ts";
+import { clone } from "./copy.ts";
+import { assign_ } from "./op.ts";
+
+/** True if a call on these operands would be recorded. */
+function recording(...operands: readonly Operand[]): boolean {
+  return isGradEnabled() && operands.some((o) => o instanceof Tensor && o.requiresGrad);
+}
+
+/** True if a call may go straight to the kernel: nothing to record, and `self` can be written while it is read. */
+function directly(self: Tensor, other: Operand): boolean {
+  return !recording(self, other) && canWriteInto(self, other);
+}
+
+function inPlace(name: string, kernel: BinaryName, op: (a: Tensor, b: Operand) => Tensor, integers = true) {
+  return (self: Tensor, other: Operand): Tensor => {
+    if (directly(self, other) && (integers || self.dtype.isFloatingPoint)) {
+      return evaluateBinary_(name, kernel, self, other);
+    }
+    // The gradient rule keeps the operand, which is about to be overwritten.
+    return assign_(name, self, op(recording(self, other) ? clone(self) : self, other));
+  };
+}
+
+/** self += alpha · other. */
+export function add_(self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor {
+  const { alpha = 1 } = options;
+  if (!directly(self, other) || !self.dtype.isFloatingPoint) return assign_("add_", self, add(self, other, options));
+  return evaluateBinary_("add_", alpha === 1 ? "add" : "addScaled", self, other, alpha);
+}
+
+/** self −= alpha · other. */
+export function sub_(self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor {
+  const { alpha = 1 } = options;
+  if (!directly(self, other) || !self.dtype.isFloatingPoint) return assign_("sub_", self, sub(self, other, options));
+  return evaluateBinary_("sub_", alpha === 1 ? "sub" : "addScaled", self, other, -alpha);
+}
+
+/** self *= other. */
+export const mul_ = inPlace("mul_", "mul", mul);
+
+/** self /= other. */
+export const div_ = inPlace("div_", "div", (a, b) => div(a, b), false);
+
+/** self **= other. */
+export const pow_ = inPlace("pow_", "pow", pow, false);
