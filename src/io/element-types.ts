@@ -136,6 +136,14 @@ export function elementTypeOf(dtype: DType): ElementType {
       return elementTypes.U8;
     case "bool":
       return elementTypes.BOOL;
+    case "quint8":
+    case "qint8":
+    case "qint32":
+    case "quint4x2":
+    case "quint2x4":
+      throw new OctetError(
+        `cannot store a quantized tensor (${dtype.name}) as plain elements; store its intRepr() and qparams`,
+      );
     default:
       dtype.name satisfies never;
       throw new OctetError(`cannot store dtype ${String(dtype)}`);

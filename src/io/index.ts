@@ -1,3 +1,11 @@
 /** Reading and writing files: safetensors, PyTorch checkpoints, NumPy arrays. Nothing here executes what it reads. */
+export { loadCheckpoint, readCheckpoint, stateDictFrom } from "./checkpoint.ts";
+export type { StateDictOptions } from "./checkpoint.ts";
+export { loadNpy, readNpy, saveNpy, writeNpy } from "./npy.ts";
+export { loadNpz, readNpz, saveNpz, writeNpz } from "./npz.ts";
+export type { ReadNpzOptions, WriteNpzOptions } from "./npz.ts";
+export type { PickleOptions } from "./pickle.ts";
+export { OrderedDict, PythonName, StorageReference } from "./pickle-values.ts";
+export type { PickleValue } from "./pickle-values.ts";
 export { loadSafetensors, readSafetensors, saveSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SafetensorsFile, SafetensorsMetadata } from "./safetensors.ts";
