@@ -16,14 +16,14 @@ import {
   roundUp,
 } from "./blocks.ts";
 import type { WasmEngine } from "./engine.ts";
-import { FEW_ROWS, gemmFewRows } from "./gemm-rows.ts";
+import { gemmFewRows, hasFewRows } from "./gemm-rows.ts";
 import type { Operand, WasmMemory } from "./memory.ts";
 
 const PIECE = 2048;
 
 /** As {@link Kernels.gemm}, for float32 and sizes above zero. */
 export function gemm(engine: WasmEngine, spec: GemmSpec, a: Float32Array, b: Float32Array, c: Float32Array): void {
-  if (spec.m === 1 || (spec.m <= FEW_ROWS && !spec.transA)) gemmFewRows(engine, spec, a, b, c);
+  if (hasFewRows(spec)) gemmFewRows(engine, spec, a, b, c);
   else gemmPieces(engine, spec, a, b, c);
 }
 
