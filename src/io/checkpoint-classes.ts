@@ -10,7 +10,7 @@ import { Parameter } from "../nn/parameter.ts";
 import type { Storage } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { ElementName, ElementType } from "./element-types.ts";
-import { checkedNumel, elementTypeOf, elementTypes } from "./element-types.ts";
+import { checkedNumel, elementTypeOf, elementTypes, isCount } from "./element-types.ts";
 import type { PickleHost } from "./pickle.ts";
 import { hashable, isTuple } from "./pickle.ts";
 import type { PickleValue } from "./pickle-values.ts";
@@ -209,10 +209,6 @@ function isStorageClass(name: string): boolean {
 /** Bytes per element of a storage class. */
 export function storageItemSize(reference: StorageReference): number {
   return storageTypes.get(reference.storageClass)?.size ?? 1;
-}
-
-function isCount(value: PickleValue): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** `_rebuild_tensor(storage, offset, size, stride)`; v2 adds `requires_grad, backward_hooks, metadata`. */

@@ -173,6 +173,11 @@ function swapBytes(bytes: Uint8Array, size: number): Uint8Array {
   return bytes;
 }
 
+/** True for a whole number of at least 0 that a double holds exactly: what lengths and offsets in a file must be. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
 /**
  * The number of elements of a shape that came from a file, or null if a size is not a whole number of at least 0 or the
  * sizes other than 0 multiply beyond 2^53.
@@ -181,7 +186,7 @@ export function checkedNumel(shape: readonly unknown[]): number | null {
   let product = 1;
   let empty = false;
   for (const size of shape) {
-    if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return null;
+    if (!isCount(size)) return null;
     if (size === 0) empty = true;
     else product *= size;
     if (product > Number.MAX_SAFE_INTEGER) return null;

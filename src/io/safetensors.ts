@@ -9,7 +9,7 @@ import type { StateDictLike } from "../nn/state-dict.ts";
 import { toStateMap } from "../nn/state-dict.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { ElementName, ElementType } from "./element-types.ts";
-import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements } from "./element-types.ts";
+import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements, isCount } from "./element-types.ts";
 import { parseFile, writeFileAtomic } from "./files.ts";
 import { isJsonObject, parseJson } from "./json.ts";
 
@@ -94,7 +94,7 @@ function readEntry(name: string, info: unknown): Entry {
   const type = elementTypes[dtype as ElementName];
   const numel = Array.isArray(shape) ? checkedNumel(shape) : null;
   if (numel === null) fail(`${tensor} has an invalid shape ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || checkedNumel(offsets) === null || offsets[0] > offsets[1]) {
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[0] > offsets[1]) {
     fail(`${tensor} has invalid data_offsets ${JSON.stringify(offsets)}`);
   }
   const [begin, end] = offsets as [number, number];

@@ -92,6 +92,15 @@ describe("safetensors round trip", () => {
   });
 });
 
+describe("offsets in a large file", () => {
+  it("may multiply beyond 2^53", () => {
+    const size = 100_000_000; // two tensors of 100 MB: the second one's offsets multiply to 2e16
+    const state = { a: Tensor.zeros([size], uint8), b: Tensor.zeros([size], uint8) };
+    const { tensors } = readSafetensors(writeSafetensors(state));
+    expect([...tensors.values()].map((value) => value.numel())).toEqual([size, size]);
+  });
+});
+
 describe("writeSafetensors", () => {
   it("writes the same bytes whatever the order, aligned, widest elements first, then by code point", () => {
     const state: [string, Tensor][] = [
