@@ -82,7 +82,9 @@ const plainNames: ReadonlySet<string> = new Set([
   ...["strided", "contiguous_format", "channels_last", "channels_last_3d", "preserve_format"].map((n) => `torch.${n}`),
   ...tensorClasses,
   UNTYPED,
-  ...["int", "float", "bool", "str", "bytes", "list", "dict", "tuple"].map((name) => `builtins.${name}`),
+  ...["int", "float", "bool", "str", "bytes", "long", "unicode", "list", "dict", "tuple"].map(
+    (name) => `builtins.${name}`,
+  ),
 ]);
 
 const QUANTIZED = "quantized tensors are not supported yet";

@@ -5,7 +5,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 /**
  * A value out of a pickle. Python's types map to: None → null; bool; int → number, or bigint beyond ±(2^53 − 1); float →
  * number; str → string; bytes, bytearray → Uint8Array; tuple, torch.Size → frozen array; list → array; dict → Map;
- * OrderedDict → {@link OrderedDict}; set, frozenset → Set; torch.dtype → DType; torch.device → string.
+ * OrderedDict → {@link OrderedDict}; set, frozenset → Set; torch.dtype → DType; torch.device → string. A storage that was
+ * saved without a tensor gives a {@link StorageReference}: its name, not its values.
  */
 export type PickleValue =
   | null

@@ -130,6 +130,7 @@ describe.each(formats)("a training state%s", (format) => {
       ]),
     );
     expect(at(state, "default")).toEqual(new Map([["k", [1]]]));
+    expect(at(state, "default_int")).toEqual(new Map([["k", 1]]));
     expect([...state.keys()]).toContainEqual(["a", 1]);
     const [group] = at(state, "optimizer", "param_groups") as readonly PickleValue[];
     expect([at(group, "lr"), at(group, "betas"), at(group, "params")]).toEqual([1e-3, [0.9, 0.99], [0, 1]]);

@@ -118,6 +118,7 @@ def write_training(cnn):
         "ordered": collections.OrderedDict([("b", 1), ("a", 2)]),
         "counter": collections.Counter("aab"),
         "default": collections.defaultdict(list, {"k": [1]}),
+        "default_int": collections.defaultdict(int, {"k": 1}),
         "__proto__": {"polluted": True},
         7: "integer key",
         ("a", 1): "tuple key",
