@@ -1,6 +1,8 @@
 /** The public surface of Octet: torch's functions at the top, its namespaces as namespace exports. */
 export * from "./core/dtype.ts";
 export { FileFormatError, OctetError } from "./core/errors.ts";
+export { getPrintoptions, setPrintoptions } from "./core/printing.ts";
+export type { PrintOptions } from "./core/printing.ts";
 export { Generator, defaultGenerator, manualSeed, withGenerator } from "./core/rng.ts";
 export type { GeneratorState } from "./core/rng.ts";
 export { availableKernels, loadKernels, setKernels, withKernels } from "./kernels/registry.ts";

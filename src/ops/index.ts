@@ -61,3 +61,28 @@ export {
 export type { AdaptiveMaxPoolOptions, AdaptiveSize } from "./adaptive-pool.ts";
 export * from "./upsample.ts";
 export type { SpatialSize } from "./spatial.ts";
+export {
+  all,
+  amax,
+  amin,
+  any,
+  argmax,
+  argmin,
+  countNonzero,
+  cumprod,
+  cumsum,
+  max,
+  mean,
+  min,
+  prod,
+  sum,
+} from "./reduce.ts";
+export type { SumOptions, ValuesAndIndices } from "./reduce.ts";
+export type { Dims, ReduceOptions } from "./reduction.ts";
+export { dist, logsumexp, norm, std, stdMean, var, varMean } from "./statistics.ts";
+export type { VarianceOptions } from "./statistics.ts";
+export { argsort, kthvalue, median, sort, topk, unique } from "./sort.ts";
+export type { SortOptions, TopkOptions, UniqueOptions } from "./sort.ts";
+export { celu, celu_, hardshrink, prelu, relu, relu_, selu, selu_, threshold, threshold_ } from "./activation.ts";
+export { logSoftmax, softmax } from "./softmax.ts";
+export { alphaDropout, dropout, featureAlphaDropout } from "./dropout.ts";

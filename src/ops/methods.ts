@@ -3,14 +3,24 @@
  * and takes `self` as the operator's first argument; adding one is a line in the interface and a word in the table.
  * (An interface that extends a mapped type would save the first list, but TypeScript finds that circular.)
  */
+import { OctetError } from "../core/errors.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import * as activation from "./activation.ts";
 import * as copy from "./copy.ts";
+import * as autograd from "./autograd-methods.ts";
+import * as conversions from "./conversions.ts";
 import * as create from "./create.ts";
 import * as elementwise from "./elementwise.ts";
 import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import * as random from "./random.ts";
+import * as reduce from "./reduce.ts";
+import type { ExtremeMethod } from "./reduce.ts";
 import * as shape from "./shape.ts";
+import { logSoftmax, softmax } from "./softmax.ts";
+import * as sort from "./sort.ts";
+import type { MedianMethod, UniqueMethod } from "./sort.ts";
+import * as statistics from "./statistics.ts";
 import * as subscript from "./subscript.ts";
 
 /** The operator without its first argument. */
@@ -84,6 +94,30 @@ declare module "../tensor/tensor.ts" {
     lerp: Method<typeof elementwise.lerp>;
     addcmul: Method<typeof elementwise.addcmul>;
     addcdiv: Method<typeof elementwise.addcdiv>;
+    clamp_: Method<typeof elementwise.clamp_>;
+    neg_: Method<typeof elementwise.neg_>;
+    abs_: Method<typeof elementwise.abs_>;
+    square_: Method<typeof elementwise.square_>;
+    ceil_: Method<typeof elementwise.ceil_>;
+    floor_: Method<typeof elementwise.floor_>;
+    round_: Method<typeof elementwise.round_>;
+    trunc_: Method<typeof elementwise.trunc_>;
+    sqrt_: Method<typeof elementwise.sqrt_>;
+    rsqrt_: Method<typeof elementwise.rsqrt_>;
+    reciprocal_: Method<typeof elementwise.reciprocal_>;
+    exp_: Method<typeof elementwise.exp_>;
+    log_: Method<typeof elementwise.log_>;
+    tanh_: Method<typeof elementwise.tanh_>;
+    sigmoid_: Method<typeof elementwise.sigmoid_>;
+    lerp_: Method<typeof elementwise.lerp_>;
+    addcmul_: Method<typeof elementwise.addcmul_>;
+    addcdiv_: Method<typeof elementwise.addcdiv_>;
+    relu: Method<typeof activation.relu>;
+    relu_: Method<typeof activation.relu_>;
+    prelu: Method<typeof activation.prelu>;
+    hardshrink: Method<typeof activation.hardshrink>;
+    softmax: Method<typeof softmax>;
+    logSoftmax: Method<typeof logSoftmax>;
     view: Method<typeof shape.view>;
     reshape: Method<typeof shape.reshape>;
     flatten: Method<typeof shape.flatten>;
@@ -149,6 +183,52 @@ declare module "../tensor/tensor.ts" {
     indexPut: Method<typeof subscript.indexPut>;
     indexPut_: Method<typeof subscript.indexPut_>;
     setIndex: Method<typeof subscript.setIndex>;
+    all: Method<typeof reduce.all>;
+    amax: Method<typeof reduce.amax>;
+    amin: Method<typeof reduce.amin>;
+    any: Method<typeof reduce.any>;
+    argmax: Method<typeof reduce.argmax>;
+    argmin: Method<typeof reduce.argmin>;
+    countNonzero: Method<typeof reduce.countNonzero>;
+    cumprod: Method<typeof reduce.cumprod>;
+    cumsum: Method<typeof reduce.cumsum>;
+    mean: Method<typeof reduce.mean>;
+    prod: Method<typeof reduce.prod>;
+    sum: Method<typeof reduce.sum>;
+    dist: Method<typeof statistics.dist>;
+    logsumexp: Method<typeof statistics.logsumexp>;
+    norm: Method<typeof statistics.norm>;
+    std: Method<typeof statistics.std>;
+    var: Method<typeof statistics.var>;
+    argsort: Method<typeof sort.argsort>;
+    kthvalue: Method<typeof sort.kthvalue>;
+    sort: Method<typeof sort.sort>;
+    topk: Method<typeof sort.topk>;
+    bool: Method<typeof conversions.bool>;
+    byte: Method<typeof conversions.byte>;
+    char: Method<typeof conversions.char>;
+    double: Method<typeof conversions.double>;
+    float: Method<typeof conversions.float>;
+    half: Method<typeof conversions.half>;
+    int: Method<typeof conversions.int>;
+    long: Method<typeof conversions.long>;
+    short: Method<typeof conversions.short>;
+    to: Method<typeof conversions.to>;
+    typeAs: Method<typeof conversions.typeAs>;
+    max: ExtremeMethod;
+    min: ExtremeMethod;
+    median: MedianMethod;
+    unique: UniqueMethod;
+    backward: Method<typeof autograd.backward>;
+    detach_: Method<typeof autograd.detach_>;
+    registerHook: Method<typeof autograd.registerHook>;
+    retainGrad: Method<typeof autograd.retainGrad>;
+    /** The tensor with its dimensions in reverse order; a matrix transposed. */
+    readonly T: Tensor;
+    /** The tensor with its last two dimensions swapped. */
+    readonly mT: Tensor;
+    /** The entries of the first dimension. */
+    [Symbol.iterator](): Iterator<Tensor>;
     matmul: Method<typeof linear.matmul>;
     mm: Method<typeof linear.mm>;
     bmm: Method<typeof linear.bmm>;
@@ -180,13 +260,32 @@ const {
   ...indexingMethods
 } = indexing;
 const { linear: _linear, bilinear: _bilinear, ...linearMethods } = linear;
+const { countOf: _countOf, ...reduceMethods } = reduce;
+const { stdMean: _stdMean, varMean: _varMean, ...statisticsMethods } = statistics;
+const { backward, detach_, registerHook, retainGrad } = autograd;
+
+const { relu, relu_, prelu, hardshrink } = activation;
 
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
+  relu,
+  relu_,
+  prelu,
+  hardshrink,
+  softmax,
+  logSoftmax,
   ...linearMethods,
   ...shapeMethods,
   ...indexingMethods,
   ...subscript,
+  ...reduceMethods,
+  ...statisticsMethods,
+  ...sort,
+  ...conversions,
+  backward,
+  detach_,
+  registerHook,
+  retainGrad,
   clone,
   contiguous,
   copy_,
@@ -213,3 +312,24 @@ for (const [name, operator] of Object.entries(methods) as [string, (...args: unk
     writable: true,
   });
 }
+
+for (const [name, get] of [
+  ["T", autograd.reversed],
+  ["mT", autograd.matrixTransposed],
+] as const) {
+  Object.defineProperty(Tensor.prototype, name, {
+    get(this: Tensor) {
+      return get(this);
+    },
+    configurable: true,
+  });
+}
+
+Object.defineProperty(Tensor.prototype, Symbol.iterator, {
+  value(this: Tensor) {
+    if (this.ndim === 0) throw new OctetError("iteration over a 0-d tensor");
+    return shape.unbind(this)[Symbol.iterator]();
+  },
+  configurable: true,
+  writable: true,
+});

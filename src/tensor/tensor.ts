@@ -7,6 +7,7 @@ import type { DType, NumericArray } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import { halfToNumber, numberToHalf } from "../core/half.ts";
 import { contiguousStrides, isContiguous, numelOf, wrapDim } from "../core/shape.ts";
+import { formatTensor } from "../core/printing.ts";
 import type { Quantizer } from "../core/qparams.ts";
 import { bool, float16 } from "../core/dtype.ts";
 import { copyStrided } from "./strided.ts";
@@ -236,4 +237,21 @@ export class Tensor {
   bumpVersion(): void {
     this.storage.version++;
   }
+
+  /** As PyTorch prints it. */
+  toString(): string {
+    const { shape, dtype, gradFn } = this;
+    const suffixes = gradFn ? [`grad_fn=<${backwardName(gradFn.name)}>`] : this.requiresGrad ? ["requires_grad=True"] : [];
+    return formatTensor({ shape, dtype, values: this.toNumbers(), suffixes });
+  }
+
+  /** What `console.log` shows in Node. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}
+
+/** PyTorch's style of name for the node of an operator: add → AddBackward0. */
+function backwardName(op: string): string {
+  return `${op.charAt(0).toUpperCase()}${op.slice(1)}Backward0`;
 }
