@@ -1,8 +1,8 @@
 /** Reverse-mode differentiation: walks the tape from outputs to leaves and adds up gradients. */
 import { OctetError, formatShape } from "../core/errors.ts";
-import { numelOf } from "../core/shape.ts";
+import { sameShape } from "../core/shape.ts";
 import { kernels } from "../kernels/registry.ts";
-import { elementsAs } from "../tensor/convert.ts";
+import { computeDtype, elementsAs, tensorFromComputed } from "../tensor/convert.ts";
 import type { Storage } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { noGrad } from "./grad-mode.ts";
@@ -49,8 +49,7 @@ export function grad(
     noGrad(() =>
       run(outputs instanceof Tensor ? [outputs] : outputs, options.gradOutputs, options, (leaf, gradient) => {
         if (!wanted.includes(leaf)) return;
-        const before = found.get(leaf);
-        found.set(leaf, before ? accumulate(before, gradient, true) : copyOf(gradient));
+        found.set(leaf, copyOf(gradient));
       }),
     );
   } finally {
@@ -59,7 +58,9 @@ export function grad(
   return wanted.map((tensor, i) => {
     const gradient = found.get(tensor);
     if (!gradient && !options.allowUnused) {
-      throw new OctetError(`grad: input ${i} was not used in the graph; pass { allowUnused: true } if that is intended`);
+      throw new OctetError(
+        `grad: input ${i} was not used in the graph; pass { allowUnused: true } if that is intended`,
+      );
     }
     return gradient ?? null;
   });
@@ -79,9 +80,14 @@ export function registerHook(tensor: Tensor, hook: GradHook): () => void {
   };
 }
 
-/** Makes `backward()` fill `grad` of a tensor that an operator made. */
+const retaining = new WeakSet<Tensor>();
+
+/** Makes `backward()` fill `grad` of a tensor that an operator made. Asking twice changes nothing. */
 export function retainGrad(tensor: Tensor): void {
-  if (tensor.isLeaf) return;
+  if (!tensor.requiresGrad)
+    throw new OctetError("retainGrad: can't retain the grad of a tensor that has requiresGrad=false");
+  if (tensor.isLeaf || retaining.has(tensor)) return;
+  retaining.add(tensor);
   registerHook(tensor, (gradient) => {
     tensor.grad = tensor.grad ? accumulate(tensor.grad, gradient, false) : copyOf(gradient);
   });
@@ -95,61 +101,85 @@ function leafHooks(leaf: Tensor): Map<number, GradHook[]> {
   return hooks;
 }
 
+/** Gets the whole gradient of a leaf; `owned` if nobody else holds that tensor. */
 type Deliver = (leaf: Tensor, gradient: Tensor, owned: boolean) => void;
 
+/**
+ * Runs the graph backwards. Gradients that arrive at the same place are added up: into a sum of this run's own where there
+ * is one already. `shared` keeps the storages that somebody else may still read, so that no leaf comes to own one.
+ */
 function run(
   outputs: readonly Tensor[],
   gradOutputs: readonly (Tensor | null)[] | undefined,
   options: BackwardOptions,
   deliver: Deliver,
 ): void {
-  const pending = new Map<GradNode, (Tensor | undefined)[]>();
-  const owned = new WeakSet<Tensor>(); // sums made here, which nobody else holds
-  const seen = new Set<Storage>(); // storages already handed to someone
-  const send = (edge: Edge, gradient: Tensor) => {
+  const atNodes = new Map<GradNode, (Tensor | undefined)[]>();
+  const atLeaves = new Map<Tensor, Tensor>();
+  const sums = new WeakSet<Tensor>(); // made here, and not yet given to a rule
+  const shared = new Set<Storage>();
+  const plus = (before: Tensor | undefined, gradient: Tensor): Tensor => {
+    if (!before) return gradient;
+    const sum = accumulate(before, gradient, !sums.has(before));
+    sums.add(sum);
+    return sum;
+  };
+  const send = (edge: Edge, gradient: Tensor): void => {
     if ("leaf" in edge) {
-      const hooked = runHooks(hooksOfLeaves.get(edge.leaf)?.get(0), gradient);
-      const fresh = !seen.has(hooked.storage) && hooked.isContiguous() && hooked.numel() === hooked.storage.data.length;
-      seen.add(hooked.storage);
-      deliver(edge.leaf, hooked, fresh);
+      atLeaves.set(edge.leaf, plus(atLeaves.get(edge.leaf), gradient));
       return;
     }
-    let slots = pending.get(edge.node);
-    if (!slots) pending.set(edge.node, (slots = []));
-    const before = slots[edge.index];
-    if (!before) {
-      slots[edge.index] = gradient;
-      return;
-    }
-    const sum = accumulate(before, gradient, !owned.has(before));
-    owned.add(sum);
-    slots[edge.index] = sum;
+    let slots = atNodes.get(edge.node);
+    if (!slots) atNodes.set(edge.node, (slots = []));
+    slots[edge.index] = plus(slots[edge.index], gradient);
   };
 
   outputs.forEach((output, i) => {
     const edge = edgeOf(output);
-    if (!edge) throw new OctetError("backward: element 0 of tensors does not require grad and does not have a gradFn");
+    if (!edge)
+      throw new OctetError(`backward: element ${i} of tensors does not require grad and does not have a gradFn`);
     const seed = seedFor(output, gradOutputs?.[i] ?? null);
-    seen.add(seed.storage);
+    shared.add(seed.storage);
     send(edge, seed);
   });
   for (const node of reachable(outputs)) {
-    const gradients = pending.get(node);
+    const gradients = atNodes.get(node);
     if (!gradients) continue;
+    atNodes.delete(node);
     for (const [index, hooks] of node.hooks) {
       const gradient = gradients[index];
       if (gradient) gradients[index] = runHooks(hooks, gradient);
     }
+    // From here on the rule may hand a sum on to several inputs: it must not be added to any more.
+    for (const gradient of gradients) if (gradient) sums.delete(gradient);
     const results = node.apply(gradients);
     if (!options.retainGraph) node.release();
-    pending.delete(node);
     node.edges.forEach((edge, i) => {
-      const gradient = results[i];
-      if (edge && gradient) send(edge, gradient);
-      // A gradient that went to a node may be shared with a leaf: a rule can return one tensor for two inputs.
-      if (gradient && edge && "node" in edge) seen.add(gradient.storage);
+      const gradient = edge && results[i];
+      if (!gradient) return;
+      if ("node" in edge) shared.add(gradient.storage);
+      send(edge, fitting(gradient, edge, node, i));
     });
   }
+  for (const [leaf, gradient] of atLeaves) {
+    const hooks = hooksOfLeaves.get(leaf)?.get(0);
+    const hooked = runHooks(hooks, gradient);
+    const whole = hooked.isContiguous() && hooked.numel() === hooked.storage.data.length;
+    deliver(leaf, hooked, whole && !hooks && !shared.has(hooked.storage));
+    shared.add(hooked.storage);
+  }
+}
+
+/** A rule's gradient for input `i` in the dtype of that input; another shape is a mistake in the rule. */
+function fitting(gradient: Tensor, edge: Edge, node: GradNode, i: number): Tensor {
+  if (!sameShape(gradient.shape, edge.shape)) {
+    throw new OctetError(
+      `backward: the gradient rule of ${node.name} returned shape ${formatShape(gradient.shape)} for tensor ${i}, ` +
+        `whose shape is ${formatShape(edge.shape)}`,
+    );
+  }
+  if (gradient.dtype === edge.dtype) return gradient;
+  return Tensor.fromArray(elementsAs(gradient, edge.dtype), gradient.shape, edge.dtype);
 }
 
 /** Every node that the outputs depend on, consumers first. */
@@ -166,12 +196,13 @@ function reachable(outputs: readonly Tensor[]): GradNode[] {
 
 function seedFor(output: Tensor, given: Tensor | null): Tensor {
   if (given) {
-    if (numelOf(given.shape) !== output.numel() || given.ndim !== output.ndim) {
+    if (!sameShape(given.shape, output.shape)) {
       throw new OctetError(
         `backward: gradient has shape ${formatShape(given.shape)}, the output has ${formatShape(output.shape)}`,
       );
     }
-    return given.detach();
+    if (given.dtype === output.dtype) return given.detach();
+    return Tensor.fromArray(elementsAs(given, output.dtype), output.shape, output.dtype);
   }
   if (output.numel() !== 1) {
     throw new OctetError(
@@ -189,15 +220,15 @@ function runHooks(hooks: readonly GradHook[] | undefined, gradient: Tensor): Ten
   return current;
 }
 
-/** a + b: into a fresh tensor, or into `a` where nobody else holds it. */
+/** a + b: into a fresh tensor, or into `a` where nobody else holds it. float16 is added in float32. */
 function accumulate(a: Tensor, b: Tensor, fresh: boolean): Tensor {
-  const strides = [1];
-  const inPlace = !fresh && a.isContiguous();
-  const left = a.elements();
-  const out = inPlace ? left : a.dtype.allocate(a.numel());
-  const layout = { shape: [a.numel()], aStrides: strides, bStrides: strides };
-  kernels().binary("add", layout, left, elementsAs(b, a.dtype), out);
-  if (!inPlace) return Tensor.fromArray(out, a.shape, a.dtype);
+  const compute = computeDtype(a.dtype);
+  const inPlace = !fresh && a.isContiguous() && compute === a.dtype;
+  const left = elementsAs(a, compute);
+  const out = inPlace ? left : compute.allocate(a.numel());
+  const layout = { shape: [a.numel()], aStrides: [1], bStrides: [1] };
+  kernels().binary("add", layout, left, elementsAs(b, compute), out);
+  if (!inPlace) return tensorFromComputed(out, a.shape, a.dtype);
   a.bumpVersion();
   return a;
 }

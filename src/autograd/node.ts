@@ -1,10 +1,16 @@
 /** The tape: one node per recorded operator call, with edges to where its inputs came from. */
+import type { DType } from "../core/dtype.ts";
 import { OctetError } from "../core/errors.ts";
-import type { GradFn } from "../tensor/tensor.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { GradFn, Tensor } from "../tensor/tensor.ts";
 
-/** Where a gradient flows next: into an output of an earlier operator, or into a leaf's `grad`. */
-export type Edge = { readonly node: GradNode; readonly index: number } | { readonly leaf: Tensor };
+/**
+ * Where a gradient flows next: into an output of an earlier operator, or into a leaf's `grad`; and what it must look like,
+ * which is what the tensor looked like when it was used.
+ */
+export type Edge = ({ readonly node: GradNode; readonly index: number } | { readonly leaf: Tensor }) & {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+};
 
 /** One gradient per input edge; null where the rule has none to give. */
 export type NodeBackward = (gradients: readonly (Tensor | undefined)[]) => readonly (Tensor | null)[];
@@ -47,8 +53,9 @@ export class GradNode implements GradFn {
 
 /** The edge that a gradient for `tensor` follows, or null if it needs none. */
 export function edgeOf(tensor: Tensor): Edge | null {
-  if (tensor.gradFn) return { node: tensor.gradFn as GradNode, index: tensor.outputIndex };
-  return tensor.leafRequiresGrad ? { leaf: tensor } : null;
+  const { shape, dtype } = tensor;
+  if (tensor.gradFn) return { node: tensor.gradFn as GradNode, index: tensor.outputIndex, shape, dtype };
+  return tensor.leafRequiresGrad ? { leaf: tensor, shape, dtype } : null;
 }
 
 /**

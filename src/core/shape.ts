@@ -23,6 +23,11 @@ export function checkShape(op: string, shape: Shape): void {
   if (numelOf(shape) > MAX_ELEMENTS) throw new OctetError(`${op}: ${formatShape(shape)} has too many elements`);
 }
 
+/** True if both shapes have the same sizes in the same order. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, d) => size === b[d]);
+}
+
 /** Row-major (C-contiguous) strides, in elements. */
 export function contiguousStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);

@@ -142,8 +142,19 @@ function interpret<R>(top: Interpreter, op: OpInfo, args: readonly unknown[], ne
 }
 
 function wantsGradient(arg: unknown): boolean {
-  if (arg instanceof Tensor) return arg.requiresGrad;
-  return Array.isArray(arg) && arg.some((item) => item instanceof Tensor && item.requiresGrad);
+  if (arg instanceof Tensor) return requiresGradNow(arg);
+  return Array.isArray(arg) && arg.some((item) => item instanceof Tensor && requiresGradNow(item));
+}
+
+/** A view made before its base moved to another place in the graph would send its gradient to the old one: refused. */
+function requiresGradNow(tensor: Tensor): boolean {
+  if (tensor.base && tensor.base.gradFn !== tensor.baseGradFn) {
+    throw new OctetError(
+      `a view of shape [${tensor.shape.join(", ")}] is used after its base was changed in place by a recorded operator ` +
+        `(${tensor.base.gradFn?.name}); make the view again after the change`,
+    );
+  }
+  return tensor.requiresGrad;
 }
 
 /** Puts a node for this call on the tape and points the outputs at it. */
@@ -198,7 +209,7 @@ function edgesOf(name: string, args: readonly unknown[]) {
  * dtype category; and, beyond that, a view of a tensor in a graph, whose base could not be told.
  */
 export function assign_(name: string, self: Tensor, result: Tensor): Tensor {
-  if (isGradEnabled() && (self.requiresGrad || result.requiresGrad)) {
+  if (isGradEnabled() && (self.requiresGrad || result.requiresGrad || self.base?.requiresGrad)) {
     if (self.leafRequiresGrad) {
       throw new OctetError(`${name}: a leaf Variable that requires grad is being used in an in-place operation`);
     }

@@ -48,6 +48,8 @@ export class Tensor {
   dtype: DType;
   /** The tensor this one is a view of, or null. */
   base: Tensor | null;
+  /** Where `base` stood in the graph when this view was made; a recorded in-place change moves it. */
+  readonly baseGradFn: GradFn | null;
   /** Scale and zero point of a quantized dtype; null for every other. */
   quantizer: Quantizer | null;
 
@@ -67,6 +69,7 @@ export class Tensor {
     this.offset = init.offset ?? 0;
     this.dtype = init.dtype;
     this.base = init.base ?? null;
+    this.baseGradFn = this.base ? this.base.gradFn : null;
     this.quantizer = init.quantizer ?? null;
   }
 
@@ -241,7 +244,11 @@ export class Tensor {
   /** As PyTorch prints it. */
   toString(): string {
     const { shape, dtype, gradFn } = this;
-    const suffixes = gradFn ? [`grad_fn=<${backwardName(gradFn.name)}>`] : this.requiresGrad ? ["requires_grad=True"] : [];
+    const suffixes = gradFn
+      ? [`grad_fn=<${backwardName(gradFn.name)}>`]
+      : this.requiresGrad
+        ? ["requires_grad=True"]
+        : [];
     return formatTensor({ shape, dtype, values: this.toNumbers(), suffixes });
   }
 
