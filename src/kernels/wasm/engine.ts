@@ -1,6 +1,9 @@
 /** Compiles the kernels for the SIMD variant that this engine has, and types their exports. */
 import { ModuleBuilder } from "./assembler.ts";
+import { emitChannels } from "./code/channels.ts";
 import { emitDots } from "./code/dot.ts";
+import { emitElementwise } from "./code/elementwise.ts";
+import type { WasmBinaryName, WasmUnaryName } from "./code/elementwise.ts";
 import { emitImage } from "./code/image.ts";
 import { emitPack } from "./code/pack.ts";
 import { emitMultiply } from "./code/tile.ts";
@@ -9,7 +12,20 @@ import { WasmMemory } from "./memory.ts";
 import type { SimdVariant } from "./probe.ts";
 
 type FunctionName =
-  "multiply" | "multiplyRow" | "multiplyDots" | "pack4" | "pack8" | "copyPlanes" | "addWindows" | "directConv";
+  | "multiply"
+  | "multiplyRow"
+  | "multiplyDots"
+  | "pack4"
+  | "pack8"
+  | "copyPlanes"
+  | "addWindows"
+  | "directConv"
+  | "planeMoments"
+  | "planeGradSums"
+  | "planeAffine"
+  | "planeCombine"
+  | WasmUnaryName
+  | WasmBinaryName;
 
 /** The module's functions. Arguments are addresses, byte strides and counts, in the order of the emitters. */
 export type WasmCode = Readonly<Record<FunctionName, (...args: number[]) => void>>;
@@ -29,6 +45,8 @@ export function emitModule(variant: SimdVariant): Uint8Array<ArrayBuffer> {
   emitDots(module, multiplyAdd);
   emitPack(module);
   emitImage(module, multiplyAdd);
+  emitChannels(module, multiplyAdd);
+  emitElementwise(module, multiplyAdd);
   return module.assemble();
 }
 

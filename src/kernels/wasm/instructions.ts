@@ -123,8 +123,14 @@ export const f32 = {
 };
 
 export const f64 = {
-  load: load("f64", [0x2b], 3),
+  constantZero: (): Value<"f64"> => value("f64", [0x44, 0, 0, 0, 0, 0, 0, 0, 0]),
   store: store<"f64">([0x39], 3),
+  add: binary<"f64", "f64">("f64", [0xa0]),
+  sub: binary<"f64", "f64">("f64", [0xa1]),
+  mul: binary<"f64", "f64">("f64", [0xa2]),
+  div: binary<"f64", "f64">("f64", [0xa3]),
+  promote: unary<"f32", "f64">("f64", [0xbb]),
+  convertU: unary<"i32", "f64">("f64", [0xb8]),
 };
 
 export const v128 = {
@@ -135,6 +141,8 @@ export const v128 = {
   load32Zero: load("v128", simd(92), 2),
   load64Zero: load("v128", simd(93), 3),
   store: store<"v128">(simd(11), 4),
+  /** The bits of a where mask's are clear. */
+  andNot: binary<"v128", "v128">("v128", simd(0x4f)),
   /** `vector` with lane `lane` replaced by the 32 bits at the address. */
   load32Lane: (lane: number, address: Address, vector: Value<"v128">, offset = 0): Value<"v128"> =>
     value("v128", address.code, vector.code, simd(86), memoryArgument(2, offset), [lane]),
@@ -160,6 +168,15 @@ export const f32x4 = {
   add: binary<"v128", "v128">("v128", simd(0xe4)),
   sub: binary<"v128", "v128">("v128", simd(0xe5)),
   mul: binary<"v128", "v128">("v128", simd(0xe6)),
+  div: binary<"v128", "v128">("v128", simd(0xe7)),
+  /** NaN wins; 0 is larger than −0. */
+  min: binary<"v128", "v128">("v128", simd(0xe8)),
+  max: binary<"v128", "v128">("v128", simd(0xe9)),
+  abs: unary<"v128", "v128">("v128", simd(0xe0)),
+  neg: unary<"v128", "v128">("v128", simd(0xe1)),
+  sqrt: unary<"v128", "v128">("v128", simd(0xe3)),
+  /** All bits of a lane set where a ≤ b; never for NaN. */
+  le: binary<"v128", "v128">("v128", simd(0x45)),
   /** a · b + c, rounded once or twice as the machine likes (relaxed SIMD). */
   relaxedMultiplyAdd: (a: Value<"v128">, b: Value<"v128">, c: Value<"v128">): Value<"v128"> =>
     value("v128", a.code, b.code, c.code, simd(0x105)),

@@ -66,7 +66,7 @@ describe.each(engines)("wasm gemm, %s", (_, engine) => {
       [2050, 10, 2050],
     ]) {
       for (const transA of flags) {
-        for (const transB of flags) checkGemm(engine, { m, n, k, transA, transB, accumulate: transA }, 3);
+        checkGemm(engine, { m, n, k, transA, transB: !transA, accumulate: transA }, 3);
       }
     }
   });
