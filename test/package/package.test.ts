@@ -85,7 +85,7 @@ describe("the packed package", () => {
   it.each(["as it is", "bundled, with unused code left out"])("runs %s", async (how) => {
     const program = how === "as it is" ? "out/main.js" : "bundled.mjs";
     if (how !== "as it is") {
-      const options = { bundle: true, minify: true, keepNames: true, format: "esm", platform: "browser" } as const;
+      const options = { bundle: true, keepNames: true, format: "esm", platform: "browser" } as const;
       await build({
         ...options,
         entryPoints: [path.join(consumer, "out/main.js")],
@@ -103,7 +103,6 @@ describe("the packed package", () => {
         [2, 1],
         [4, 2],
       ],
-      text: "object",
       printed: [
         "Net(",
         "  (hidden): Linear(in_features=2, out_features=4, bias=True)",
