@@ -1,9 +1,8 @@
 /** Runs golden cases on Octet: builds the inputs and the module, calls the operator, and compares tensors. */
 import type { DType } from "../src/core/dtype.ts";
 import { float16, float32, float64 } from "../src/core/dtype.ts";
-import * as nn from "../src/nn/index.ts";
+import { nn } from "../src/index.ts";
 import { Module } from "../src/nn/module.ts";
-import "../src/ops/methods.ts";
 import { convertArray } from "../src/tensor/convert.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import type { GoldenCase, GoldenFamily, Run } from "./golden.ts";

@@ -2,7 +2,7 @@
 export { bilinear, linear } from "../ops/linear.ts";
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "../ops/conv.ts";
 export { pad } from "../ops/pad.ts";
-export { batchNorm, groupNorm, instanceNorm, layerNorm } from "../ops/norm.ts";
+export { batchNorm, groupNorm, instanceNorm, layerNorm, normalize, rmsNorm } from "../ops/norm.ts";
 export { avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d } from "../ops/pool.ts";
 export {
   adaptiveAvgPool1d,
@@ -13,3 +13,39 @@ export {
   adaptiveMaxPool3d,
 } from "../ops/adaptive-pool.ts";
 export { channelShuffle, interpolate, pixelShuffle, pixelUnshuffle } from "../ops/upsample.ts";
+export {
+  celu,
+  celu_,
+  elu,
+  elu_,
+  gelu,
+  glu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  hardtanh_,
+  leakyRelu,
+  leakyRelu_,
+  logSigmoid,
+  mish,
+  prelu,
+  relu,
+  relu6,
+  relu_,
+  selu,
+  selu_,
+  silu,
+  softplus,
+  softshrink,
+  softsign,
+  tanhshrink,
+  threshold,
+  threshold_,
+} from "../ops/activation.ts";
+export { sigmoid, tanh } from "../ops/arithmetic.ts";
+export { logSoftmax, softmax, softmin } from "../ops/softmax.ts";
+export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from "../ops/dropout.ts";
+export { embedding, embeddingBag } from "../ops/embedding.ts";
+export { scaledDotProductAttention } from "../ops/attention.ts";
+export { multiHeadAttentionForward } from "../ops/multihead-attention.ts";

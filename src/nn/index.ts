@@ -17,6 +17,7 @@ export {
   InstanceNorm2d,
   InstanceNorm3d,
   LayerNorm,
+  RMSNorm,
 } from "./modules/norm.ts";
 export {
   AdaptiveAvgPool1d,
@@ -41,3 +42,50 @@ export {
   UpsamplingBilinear2d,
   UpsamplingNearest2d,
 } from "./modules/upsample.ts";
+export {
+  CELU,
+  ELU,
+  GELU,
+  GLU,
+  Hardshrink,
+  Hardsigmoid,
+  Hardswish,
+  Hardtanh,
+  LeakyReLU,
+  LogSigmoid,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  ReLU6,
+  SELU,
+  SiLU,
+  Sigmoid,
+  Softmax,
+  Softmax2d,
+  Softmin,
+  Softplus,
+  Softshrink,
+  Softsign,
+  Tanh,
+  Tanhshrink,
+  Threshold,
+} from "./modules/activation.ts";
+export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout } from "./modules/dropout.ts";
+export { ModuleDict, ModuleList, Sequential } from "./modules/container.ts";
+export type { NamedModules } from "./modules/container.ts";
+export { ParameterDict, ParameterList } from "./modules/parameters.ts";
+export type { NamedParameters } from "./modules/parameters.ts";
+export { Flatten, Unflatten } from "./modules/flatten.ts";
+export { Identity } from "./modules/identity.ts";
+export { Embedding, EmbeddingBag } from "./modules/sparse.ts";
+export type { EmbeddingBagModuleOptions, PretrainedOptions, TableOptions } from "./modules/sparse.ts";
+export { GRU, LSTM, RNN, RNNBase } from "./modules/rnn.ts";
+export type { LSTMOptions, LSTMState, RNNBaseOptions, RNNMode, RNNOptions } from "./modules/rnn.ts";
+export { GRUCell, LSTMCell, RNNCell, RNNCellBase } from "./modules/rnn-cells.ts";
+export type { RNNCellBaseOptions, RNNCellOptions } from "./modules/rnn-cells.ts";
+export { MultiheadAttention, NonDynamicallyQuantizableLinear } from "./modules/multihead-attention.ts";
+export type { MultiheadAttentionOptions } from "./modules/multihead-attention.ts";
+export { TransformerEncoder, TransformerEncoderLayer } from "./modules/transformer.ts";
+export type { EncoderMasks, TransformerEncoderLayerOptions, TransformerEncoderOptions } from "./modules/transformer.ts";
+export * as utils from "./utils/index.ts";

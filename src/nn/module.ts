@@ -79,11 +79,24 @@ export class Module extends Callable {
   }
 
   registerForwardPreHook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): RemovableHandle {
-    return insertHook(this.hooks.pre, hook, options.prepend);
+    this.hooks.pre = insertHook(this.hooks.pre, hook, options.prepend);
+    return { remove: () => void (this.hooks.pre = without(this.hooks.pre, hook)) };
   }
 
   registerForwardHook(hook: ForwardHook, options: { prepend?: boolean } = {}): RemovableHandle {
-    return insertHook(this.hooks.post, hook, options.prepend);
+    this.hooks.post = insertHook(this.hooks.post, hook, options.prepend);
+    return { remove: () => void (this.hooks.post = without(this.hooks.post, hook)) };
+  }
+
+  /** The hooks in the order they run. */
+  registeredHooks(): { readonly pre: readonly ForwardPreHook[]; readonly post: readonly ForwardHook[] } {
+    return { pre: [...this.hooks.pre], post: [...this.hooks.post] };
+  }
+
+  /** Removes every registration of a hook. */
+  removeHook(hook: ForwardHook | ForwardPreHook): void {
+    this.hooks.pre = this.hooks.pre.filter((h) => h !== hook);
+    this.hooks.post = this.hooks.post.filter((h) => h !== hook);
   }
 
   // ---------------------------------------------------------------- iteration, in PyTorch's order
@@ -175,9 +188,9 @@ export class Module extends Callable {
   getParameter(path: string): Parameter {
     const cut = path.lastIndexOf(".");
     const owner = this.getSubmodule(cut < 0 ? "" : path.slice(0, cut));
-    const found = getProperty(owner, path.slice(cut + 1));
-    if (!(found instanceof Parameter)) throw new OctetError(`${this.getName()} has no parameter "${path}"`);
-    return found;
+    const name = path.slice(cut + 1);
+    for (const [key, parameter] of owner.ownParameters()) if (key === name) return parameter;
+    throw new OctetError(`${this.getName()} has no parameter "${path}"`);
   }
 
   // ---------------------------------------------------------------- modes and conversions
@@ -322,7 +335,10 @@ export class Module extends Callable {
     } else {
       const sameKind = source.dtype.isFloatingPoint === target.dtype.isFloatingPoint;
       if (sameKind) storeElements(`loadStateDict(${key})`, target, source);
-      else context.errors.push(`dtype mismatch for ${key}: ${source.dtype.name} cannot be loaded into ${target.dtype.name}.`);
+      else
+        context.errors.push(
+          `dtype mismatch for ${key}: ${source.dtype.name} cannot be loaded into ${target.dtype.name}.`,
+        );
     }
   }
 
@@ -341,15 +357,16 @@ export class Module extends Callable {
 
   /** The module tree as PyTorch prints it. */
   override toString(): string {
-    const lines = [...this.namedChildren()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
     const extra = this.extraRepr();
-    if (!lines.length) return `${this.getName()}(${extra})`;
-    const body = [...(extra ? [extra] : []), ...lines].map((line) => `\n  ${line}`).join("");
-    return `${this.getName()}(${body}\n)`;
+    const extraLines = extra ? extra.split("\n") : [];
+    const children = [...this.namedChildren()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
+    if (!children.length && extraLines.length <= 1) return `${this.getName()}(${extra})`;
+    return `${this.getName()}(${[...extraLines, ...children].map((line) => `\n  ${line}`).join("")}\n)`;
   }
 }
 
-function indent(text: string): string {
+/** Indents all lines but the first by two spaces. */
+export function indent(text: string): string {
   return text.replaceAll("\n", "\n  ");
 }
 
@@ -378,13 +395,12 @@ function getProperty(module: Module, name: string): unknown {
   return (module as unknown as Record<string, unknown>)[name];
 }
 
-function insertHook<H>(list: H[], hook: H, prepend = false): RemovableHandle {
-  if (prepend) list.unshift(hook);
-  else list.push(hook);
-  return {
-    remove: () => {
-      const at = list.indexOf(hook);
-      if (at >= 0) list.splice(at, 1);
-    },
-  };
+function insertHook<H>(list: readonly H[], hook: H, prepend = false): H[] {
+  return prepend ? [hook, ...list] : [...list, hook];
+}
+
+/** The list without one registration of `hook`. */
+function without<H>(list: readonly H[], hook: H): H[] {
+  const at = list.indexOf(hook);
+  return list.filter((_, i) => i !== at);
 }

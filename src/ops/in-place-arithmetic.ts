@@ -2,10 +2,31 @@
 import { isGradEnabled } from "../autograd/grad-mode.ts";
 import type { BinaryName } from "../kernels/kernels.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { add, div, mul, pow, sub } from "./arithmetic.ts";
+import {
+  abs,
+  add,
+  ceil,
+  div,
+  exp,
+  floor,
+  log,
+  mul,
+  neg,
+  pow,
+  reciprocal,
+  round,
+  rsqrt,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  trunc,
+} from "./arithmetic.ts";
 import type { AlphaOptions } from "./arithmetic.ts";
 import type { Operand } from "./broadcast.ts";
 import { canWriteInto, evaluateBinary_ } from "./broadcast.ts";
+import { addcdiv, addcmul, clamp, lerp } from "./combinations.ts";
 import { clone } from "./copy.ts";
 import { assign_ } from "./op.ts";
 
@@ -51,3 +72,29 @@ export const div_ = inPlace("div_", "div", (a, b) => div(a, b), false);
 
 /** self **= other. */
 export const pow_ = inPlace("pow_", "pow", pow, false);
+
+// ---------------------------------------------------------------- functions of the tensor itself
+
+function overwriting<A extends readonly unknown[]>(name: string, op: (x: Tensor, ...args: A) => Tensor) {
+  // As above: a rule may keep the input, if only for the gradient of another argument.
+  return (self: Tensor, ...args: A): Tensor => assign_(name, self, op(isGradEnabled() ? clone(self) : self, ...args));
+}
+
+export const clamp_ = overwriting("clamp_", clamp);
+export const neg_ = overwriting("neg_", neg);
+export const abs_ = overwriting("abs_", abs);
+export const square_ = overwriting("square_", square);
+export const ceil_ = overwriting("ceil_", ceil);
+export const floor_ = overwriting("floor_", floor);
+export const round_ = overwriting("round_", round);
+export const trunc_ = overwriting("trunc_", trunc);
+export const sqrt_ = overwriting("sqrt_", sqrt);
+export const rsqrt_ = overwriting("rsqrt_", rsqrt);
+export const reciprocal_ = overwriting("reciprocal_", reciprocal);
+export const exp_ = overwriting("exp_", exp);
+export const log_ = overwriting("log_", log);
+export const tanh_ = overwriting("tanh_", tanh);
+export const sigmoid_ = overwriting("sigmoid_", sigmoid);
+export const lerp_ = overwriting("lerp_", lerp);
+export const addcmul_ = overwriting("addcmul_", addcmul);
+export const addcdiv_ = overwriting("addcdiv_", addcdiv);

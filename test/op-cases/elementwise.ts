@@ -5,7 +5,7 @@ import * as ops from "../../src/ops/elementwise.ts";
 import type { Operand } from "../../src/ops/broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { Inputs, Kwargs, OpCase, OpTable } from "./types.ts";
-import { direct, optionsOf } from "./types.ts";
+import { direct, onCopy, optionsOf } from "./types.ts";
 
 type Binary<O> = (a: Operand, b: Operand, options?: O) => Tensor;
 
@@ -107,4 +107,22 @@ export const elementwiseCases: OpTable = {
   mul_: inPlace(ops.mul_),
   div_: inPlace(ops.div_),
   pow_: inPlace(ops.pow_),
+  neg_: onCopy(ops.neg_),
+  abs_: onCopy(ops.abs_),
+  square_: onCopy(ops.square_),
+  ceil_: onCopy(ops.ceil_),
+  floor_: onCopy(ops.floor_),
+  round_: onCopy(ops.round_),
+  trunc_: onCopy(ops.trunc_),
+  sqrt_: onCopy(ops.sqrt_),
+  rsqrt_: onCopy(ops.rsqrt_),
+  reciprocal_: onCopy(ops.reciprocal_),
+  exp_: onCopy(ops.exp_),
+  log_: onCopy(ops.log_),
+  tanh_: onCopy(ops.tanh_),
+  sigmoid_: onCopy(ops.sigmoid_),
+  clamp_: { call: ({ x, ...bounds }, kwargs) => ops.clamp_(clone(x), { ...kwargs, ...bounds }) },
+  lerp_: { call: ({ a, b }, { weight }) => ops.lerp_(clone(a), b, weight as number) },
+  addcmul_: onCopy(ops.addcmul_),
+  addcdiv_: onCopy(ops.addcdiv_),
 };

@@ -2,11 +2,31 @@
  * The one table of operators under test: name → how to call it. Every golden case of a function must have an entry here,
  * and every entry a golden case; modules need one only where the general way of making and calling them does not do.
  */
+import { activationCases } from "./activation.ts";
+import { attentionCases } from "./attention.ts";
 import { elementwiseCases } from "./elementwise.ts";
+import { convCases } from "./conv.ts";
+import { embeddingCases } from "./embedding.ts";
+import { linearCases } from "./linear.ts";
+import { normCases } from "./norm.ts";
+import { poolCases } from "./pool.ts";
+import { rnnCases } from "./rnn.ts";
+import { upsampleCases } from "./upsample.ts";
 import type { OpCase, OpTable } from "./types.ts";
 
 /** One table per family of operators. */
-const tables: readonly OpTable[] = [elementwiseCases];
+const tables: readonly OpTable[] = [
+  activationCases,
+  elementwiseCases,
+  convCases,
+  linearCases,
+  normCases,
+  poolCases,
+  upsampleCases,
+  attentionCases,
+  embeddingCases,
+  rnnCases,
+];
 
 function merge(parts: readonly OpTable[]): ReadonlyMap<string, OpCase> {
   const merged = new Map<string, OpCase>();

@@ -1,5 +1,6 @@
 /** What the table in index.ts holds: for each operator or module, how a golden case of it is called. */
 import type { Module } from "../../src/nn/module.ts";
+import { clone } from "../../src/ops/copy.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 
 /** The tensors that a case feeds in, by name and in order. */
@@ -27,6 +28,12 @@ type AnyFunction = (...args: never[]) => unknown;
 export function direct(op: AnyFunction): OpCase {
   const anyOp = op as (...args: unknown[]) => unknown;
   return { call: (inputs, kwargs) => anyOp(...Object.values(inputs), ...optionsOf(kwargs)) };
+}
+
+/** As {@link direct}, for an operator that overwrites its first argument: it is given a copy, so that leaves stay leaves. */
+export function onCopy(op: AnyFunction): OpCase {
+  const anyOp = op as (...args: unknown[]) => unknown;
+  return direct(((self: Tensor, ...rest: unknown[]) => anyOp(clone(self), ...rest)) as AnyFunction);
 }
 
 /** An options object as the last argument of a call: nothing if it is empty. */

@@ -204,5 +204,13 @@ case("inplace_add_alpha", "add_", lambda a, b: a.clone().add_(b, alpha=0.5), dic
 case("inplace_sub_alpha", "sub_", lambda a, b: a.clone().sub_(b, alpha=2), dict(a=f.randn(3), b=f.randn(3)), dict(alpha=2))
 case("inplace_mul_bool", "mul_", lambda a, b: a.clone().mul_(b), dict(a=torch.tensor([True, True]), b=torch.tensor([True, False])),
            differentiable=[], raw=True)
+for op in ("neg", "abs", "square", "ceil", "floor", "round", "trunc", "sqrt", "rsqrt", "reciprocal", "exp", "log", "tanh", "sigmoid"):
+    case(f"inplace_{op}", f"{op}_", lambda x, op=op: getattr(x.clone(), f"{op}_")(), dict(x=UNARY[op]))
+case("inplace_clamp", "clamp_", lambda x: x.clone().clamp_(-1, 1), dict(x=away(wide, -1, 1)), dict(min=-1, max=1))
+case("inplace_clamp_tensor", "clamp_", lambda x, min: x.clone().clamp_(min), dict(x=f.randn(4), min=f.randn(4)))
+case("inplace_lerp", "lerp_", lambda a, b: a.clone().lerp_(b, 0.3), dict(a=f.randn(3), b=f.randn(3)), dict(weight=0.3))
+for op in ("addcmul_", "addcdiv_"):
+    case(f"inplace_{op}", op, lambda x, a, b, op=op: getattr(x.clone(), op)(a, b, value=0.5), dict(x=f.randn(3), a=f.randn(3), b=nonzero(3)),
+         dict(value=0.5))
 
 f.save()

@@ -123,8 +123,11 @@ export function clampGrad(g: number, x: number, min: number, max: number): numbe
   return x >= min && x <= max ? g : 0;
 }
 
+/** PyTorch rounds the slope to single precision, for doubles too. */
+const SIXTH = Math.fround(1 / 6);
+
 export function hardsigmoidGrad(g: number, x: number): number {
-  return x > -3 && x < 3 ? g / 6 : 0;
+  return x > -3 && x < 3 ? g * SIXTH : 0;
 }
 
 export function hardswishGrad(g: number, x: number): number {
@@ -135,8 +138,10 @@ export function eluGrad(g: number, x: number, alpha: number): number {
   return x <= 0 ? g * alpha * Math.exp(x) : g;
 }
 
+/** PyTorch rounds alpha to single precision where it divides by it, for doubles too. */
 export function celuGrad(g: number, x: number, alpha: number): number {
-  return x <= 0 ? g * Math.exp(x / alpha) : g;
+  const inner = 1 / Math.fround(alpha);
+  return x <= 0 ? g * alpha * inner * Math.exp(x * inner) : g;
 }
 
 export function seluGrad(g: number, x: number): number {
