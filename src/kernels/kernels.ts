@@ -8,10 +8,11 @@
  * one call all have the same type. Float kernels may sum in any order; integer kernels agree byte for byte.
  */
 import type { FloatArray, NumericArray } from "../core/dtype.ts";
+import type { ConvGeometry, PoolGeometry } from "./geometry.ts";
 import type { QuantizedKernels } from "./quantized-kernels.ts";
 import type { BinaryName, UnaryName } from "./reference/scalar-functions.ts";
 
-export type { BinaryName, UnaryName };
+export type { BinaryName, ConvGeometry, PoolGeometry, UnaryName };
 
 export type KernelsName = "reference" | "wasm";
 
@@ -26,36 +27,6 @@ export interface GemmSpec {
   readonly transB: boolean;
   /** Adds to what C holds instead of overwriting it. */
   readonly accumulate: boolean;
-}
-
-/**
- * Sizes of a convolution over three spatial dimensions (depth, height, width); 1d and 2d set the leading ones to 1, stride
- * 1, padding 0. Layouts: input [batch, inChannels, ...inSize], weight [outChannels, inChannels / groups, ...kernel],
- * output [batch, outChannels, ...outSize].
- */
-export interface ConvGeometry {
-  readonly batch: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly groups: number;
-  readonly inSize: readonly [number, number, number];
-  readonly outSize: readonly [number, number, number];
-  readonly kernel: readonly [number, number, number];
-  readonly stride: readonly [number, number, number];
-  /** Zeros before the first element of each dimension; what lies past the end follows from `outSize`. */
-  readonly padding: readonly [number, number, number];
-  readonly dilation: readonly [number, number, number];
-}
-
-/** Sizes of a pooling window over `planes` (batch × channels) independent volumes. */
-export interface PoolGeometry {
-  readonly planes: number;
-  readonly inSize: readonly [number, number, number];
-  readonly outSize: readonly [number, number, number];
-  readonly kernel: readonly [number, number, number];
-  readonly stride: readonly [number, number, number];
-  readonly padding: readonly [number, number, number];
-  readonly dilation: readonly [number, number, number];
 }
 
 /** How average pooling divides a window's sum; see `torch.nn.AvgPool2d`. */
