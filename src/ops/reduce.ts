@@ -10,7 +10,7 @@ import { asDtype, div, eq, maximum, minimum, mul, ne } from "./elementwise.ts";
 import type { ArgumentGradient, Op } from "./op.ts";
 import { nondifferentiable, primitive } from "./op.ts";
 import type { Dims, Lines, ReduceArguments, ReduceOptions, ReducePlan, Reduction } from "./reduction.ts";
-import { accumulateDtype, forEachLine, linesOf, planOf, reduced, refuseEmpty, spread } from "./reduction.ts";
+import { accumulateDtype, evenly, forEachLine, linesOf, planOf, reduced, refuseEmpty, spread } from "./reduction.ts";
 import { flip, reshape } from "./shape.ts";
 
 export interface SumOptions extends ReduceOptions {
@@ -121,8 +121,14 @@ export const amax: Reduction = extreme("amax", "max");
 /** The smallest values over `dim` (a number, a list, or all); NaN wins. Ties share the gradient evenly. */
 export const amin: Reduction = extreme("amin", "min");
 
-const maxOfAll: Reduction = extreme("max", "max");
-const minOfAll: Reduction = extreme("min", "min");
+const maxOfAll = evenly("max", (x: Tensor): Tensor => extremeOfAll("max", x));
+const minOfAll = evenly("min", (x: Tensor): Tensor => extremeOfAll("min", x));
+
+function extremeOfAll(op: "max" | "min", x: Tensor): Tensor {
+  const plan = planOf(op, x, undefined, undefined);
+  refuseEmpty(op, x, plan);
+  return reduced(op, x, plan, x.dtype);
+}
 
 function extreme(op: string, kernel: "max" | "min"): Reduction {
   return primitive(
@@ -215,7 +221,11 @@ export interface ExtremeMethod {
   (other: Tensor): Tensor;
 }
 
-function dispatched(all: Reduction, along: ReturnType<typeof extremeAlong>, pairwise: typeof maximum): Extreme {
+function dispatched(
+  all: (x: Tensor) => Tensor,
+  along: ReturnType<typeof extremeAlong>,
+  pairwise: typeof maximum,
+): Extreme {
   type Second = Tensor | number | DimOption;
   const call = (x: Tensor, second?: Second, options: KeepdimOption = {}) => {
     if (second === undefined) return all(x);

@@ -1,4 +1,5 @@
 /** What reductions share: their arguments, the evaluation over chosen dimensions, and the way back of a gradient. */
+import { saved } from "../autograd/node.ts";
 import type { DType, NumericArray } from "../core/dtype.ts";
 import { int64 } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
@@ -10,6 +11,7 @@ import { computeDtype, elementsAs, tensorFromComputed } from "../tensor/convert.
 import type { Tensor } from "../tensor/tensor.ts";
 import { gatherDims } from "./broadcast.ts";
 import type { Op } from "./op.ts";
+import { primitive } from "./op.ts";
 import { expand, reshape } from "./views.ts";
 
 /** Dimensions to reduce over; none at all, null or an empty list mean every one. */
@@ -117,4 +119,33 @@ export function forEachLine({ outer, n, inner }: Lines, visit: (start: number, l
   for (let o = 0, line = 0; o < outer; o++) {
     for (let j = 0; j < inner; j++, line++) visit(o * n * inner + j, line);
   }
+}
+
+/** A dimension and options, of which the options may stand in the dimension's place and hold it. */
+export function dimAndOptions<O extends { readonly dim?: number }>(
+  dim: number | O | undefined,
+  options: O | undefined,
+  fallback: number,
+): { dim: number; options: Partial<O> } {
+  const given: Partial<O> = isOptions<O>(dim) ? dim : (options ?? {});
+  return {
+    dim: isOptions(dim) ? (given.dim ?? fallback) : ((dim as number | undefined) ?? given.dim ?? fallback),
+    options: given,
+  };
+}
+
+/** An operator that picks one value of all elements: those equal to it (or NaN, if it is) share the gradient evenly. */
+export function evenly(op: string, forward: (x: Tensor) => Tensor): Op<[x: Tensor], Tensor> {
+  return primitive(op, forward, (out, x) => {
+    const [input, result] = [saved(x), saved(out)];
+    return (g) => {
+      const compute = computeDtype(g.dtype);
+      const [values, chosen, gradient] = [elementsAs(input(), compute), result().item(), g.item()];
+      const hits = Array.from(values, (value) => value === chosen || (Number.isNaN(value) && Number.isNaN(chosen)));
+      const share = gradient / hits.filter(Boolean).length;
+      const out = compute.allocate(values.length);
+      hits.forEach((hit, i) => (out[i] = hit ? share : 0));
+      return [tensorFromComputed(out, input().shape, g.dtype)];
+    };
+  });
 }

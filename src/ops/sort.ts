@@ -9,7 +9,7 @@ import { gather, scatter } from "./indexing.ts";
 import type { Op } from "./op.ts";
 import { composite, nondifferentiable, primitive } from "./op.ts";
 import type { ValuesAndIndices } from "./reduce.ts";
-import { forEachLine, linesOf } from "./reduction.ts";
+import { dimAndOptions, evenly, forEachLine, linesOf } from "./reduction.ts";
 import { reshape, squeeze } from "./views.ts";
 
 type Order = (a: number, b: number) => number;
@@ -49,56 +49,68 @@ function pickedGrad(gradient: Tensor, indices: Tensor, shape: readonly number[],
 }
 
 export interface SortOptions {
+  /** May stand here instead of in the argument before. */
+  readonly dim?: number;
   /** From the largest to the smallest. */
   readonly descending?: boolean;
   /** Sorting is always stable; PyTorch's option is accepted. */
   readonly stable?: boolean;
 }
 
+type SortArguments = [x: Tensor, dim?: number | SortOptions, options?: SortOptions];
+
 /** The entries along `dim` in order, and where they stood (int64). Equal entries keep their order; NaN is the largest. */
-export const sort: Op<[x: Tensor, dim?: number, options?: SortOptions], ValuesAndIndices> = primitive(
+export const sort: Op<SortArguments, ValuesAndIndices> = primitive(
   "sort",
-  (x: Tensor, dim: number = -1, options: SortOptions = {}): ValuesAndIndices =>
-    sortedLines("sort", x, dim, options.descending ? descending : ascending),
-  ([, indices], { shape }, dim: number = -1) => {
+  (...[x, along, given]: SortArguments): ValuesAndIndices => {
+    const { dim, options } = dimAndOptions(along, given, -1);
+    return sortedLines("sort", x, dim, options.descending ? descending : ascending);
+  },
+  ([, indices], { shape }, along, given) => {
     const picked = saved(indices);
+    const { dim } = dimAndOptions(along, given, -1);
     return ([g]) => [g ? pickedGrad(g, picked(), shape, dim) : null];
   },
 );
 
 /** The indices that {@link sort} gives. */
-export const argsort = nondifferentiable(
-  "argsort",
-  (x: Tensor, dim: number = -1, options: SortOptions = {}): Tensor => sort(x, dim, options)[1],
-);
+export const argsort = nondifferentiable("argsort", (...args: SortArguments): Tensor => sort(...args)[1]);
 
 export interface TopkOptions {
+  /** May stand here instead of in the argument before. */
+  readonly dim?: number;
   /** Default true; false gives the smallest. */
   readonly largest?: boolean;
   /** The result is always sorted; PyTorch's option is accepted. */
   readonly sorted?: boolean;
 }
 
+type TopkArguments = [x: Tensor, k: number, dim?: number | TopkOptions, options?: TopkOptions];
+
 /**
  * The `k` largest entries along `dim`, sorted, and where they stood (int64). Of equal entries the first ones are taken;
  * PyTorch leaves open which.
  */
-export const topk: Op<[x: Tensor, k: number, dim?: number, options?: TopkOptions], ValuesAndIndices> = primitive(
+export const topk: Op<TopkArguments, ValuesAndIndices> = primitive(
   "topk",
-  (x: Tensor, k: number, dim: number = -1, options: TopkOptions = {}): ValuesAndIndices => {
+  (...[x, k, along, given]: TopkArguments): ValuesAndIndices => {
+    const { dim, options } = dimAndOptions(along, given, -1);
     const size = x.shape[wrapDim("topk", dim, x.ndim)] ?? 1;
     if (!Number.isInteger(k) || k < 0 || k > size) {
       throw new OctetError(`topk: selected index k out of range: k = ${k}, the dimension has ${size} entries`);
     }
     return sortedLines("topk", x, dim, options.largest === false ? ascending : descending, k);
   },
-  ([, indices], { shape }, _k, dim: number = -1) => {
+  ([, indices], { shape }, _k, along, given) => {
     const picked = saved(indices);
+    const { dim } = dimAndOptions(along, given, -1);
     return ([g]) => [g ? pickedGrad(g, picked(), shape, dim) : null];
   },
 );
 
 interface KeepdimOption {
+  /** May stand here instead of in the argument before. */
+  readonly dim?: number;
   readonly keepdim?: boolean;
 }
 
@@ -134,7 +146,8 @@ function dropped([values, indices]: ValuesAndIndices, dim: number, options: Keep
 /** The k-th smallest entry (k from 1) along `dim`, and where it stood. */
 export const kthvalue = composite(
   "kthvalue",
-  (x: Tensor, k: number, dim: number = -1, options: KeepdimOption = {}): ValuesAndIndices => {
+  (x: Tensor, k: number, along?: number | KeepdimOption, given?: KeepdimOption): ValuesAndIndices => {
+    const { dim, options } = dimAndOptions(along, given, -1);
     const d = wrapDim("kthvalue", dim, x.ndim);
     if (!Number.isInteger(k) || k < 1 || k > (x.shape[d] ?? 1)) {
       throw new OctetError(
@@ -161,9 +174,13 @@ export interface MedianMethod {
 
 /** The middle value; of an even number the lower one of the two in the middle. A NaN wins. */
 export const median: Median = ((x: Tensor, dim?: number, options: KeepdimOption = {}) => {
-  if (dim === undefined) return medianAlong(reshape(x, [-1]), 0, {})[0];
+  if (dim === undefined) return medianOfAll(x);
   return medianAlong(x, dim, options);
 }) as Median;
+
+const medianOfAll = evenly("median", (x: Tensor): Tensor =>
+  pickAlong(reshape(x, [-1]), 0, (x.numel() - 1) >> 1, true)[0].alias([], [], 0),
+);
 
 const medianAlong = composite("median", (x: Tensor, dim: number, options: KeepdimOption): ValuesAndIndices => {
   const d = wrapDim("median", dim, x.ndim);

@@ -141,6 +141,7 @@ export const norm: Op<[x: Tensor, p?: number | "fro", dim?: Dims | ReduceOptions
       return tensorFromComputed(out, plan.shape, x.dtype);
     },
     (out, x, p: number | "fro" = 2, dim, options) => {
+      if (p === 0) return () => [null]; // a count does not change with its elements
       const [input, result] = [saved(x), saved(out)];
       const plan = planOf("norm", x, dim, options);
       return (g): ArgumentGradient[] => [
@@ -157,7 +158,6 @@ export const norm: Op<[x: Tensor, p?: number | "fro", dim?: Dims | ReduceOptions
 
 /** The gradient where the norm is zero is zero, as in PyTorch. */
 function normGrad(x: Tensor, result: Tensor, gradient: Tensor, p: number, dims: readonly number[]): Tensor {
-  if (p === 0) return mul(x, 0);
   if (p === 1) return mul(sign(x), gradient);
   if (p === 2) return mul(x, maskedFill(div(gradient, result), eq(result, 0), 0));
   if (Math.abs(p) === Infinity) {
@@ -186,11 +186,9 @@ export const logsumexp: Reduction = primitive(
   (out, x, dim, options) => {
     const [input, result] = [saved(x), saved(out)];
     const plan = planOf("logsumexp", x, dim, options);
-    return (g): ArgumentGradient[] => {
-      const top = reshape(result(), plan.keptShape);
-      const weights = exp(sub(input(), where(isinf(top), 0, top)));
-      return [mul(reshape(g, plan.keptShape), weights)];
-    };
+    return (g): ArgumentGradient[] => [
+      mul(reshape(g, plan.keptShape), exp(sub(input(), reshape(result(), plan.keptShape)))),
+    ];
   },
 );
 
