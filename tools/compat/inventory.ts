@@ -25,7 +25,7 @@ interface FloatApi {
 
 /** Methods that are no API: Python's protocols, and what PyTorch's modules call only on themselves. */
 const internal = new RegExp(
-  "^_|^(clone|forward_(impl|tensor|packed)|permute_hidden|check_\\w+|get_expected_\\w+|initialize_hidden)$",
+  "^_|^(clone|forward_(impl|tensor|packed)|permute_hidden|check_\\w+|get_expected_\\w+|initialize_hidden|get_lr|cumsum)$",
 );
 
 /** The documented names of PyTorch's quantization. */

@@ -2,7 +2,9 @@
 import type { data } from "../../src/index.ts";
 
 /** Names that are exported, but not in full: PyTorch name -> what is missing, beyond what the code finds by itself. */
-export const partly: Readonly<Record<string, string>> = {};
+export const partly: Readonly<Record<string, string>> = {
+  "torch.load": "reads tensors and plain containers; anything else in a checkpoint is an error",
+};
 
 /** PyTorch classes that are TypeScript interfaces here, which leave no trace at run time. */
 export const interfaces: Readonly<Record<string, string>> = {
@@ -14,7 +16,9 @@ export const interfaces: Readonly<Record<string, string>> = {
 export type Interfaces = [data.Dataset<unknown>, data.Sampler];
 
 /** PyTorch names that go by another name than the rules give. */
-export const renamed: Readonly<Record<string, string>> = {};
+export const renamed: Readonly<Record<string, string>> = {
+  "torch.load": "io.loadCheckpoint",
+};
 
 /** Names that Octet leaves out. The first match gives the reason; a name that is exported is never "not planned". */
 export const notPlanned: readonly { readonly names: RegExp; readonly why: string }[] = [
@@ -29,7 +33,10 @@ export const notPlanned: readonly { readonly names: RegExp; readonly why: string
     why: "deprecated in PyTorch",
   },
   {
-    names: anyOf("CrossMapLRN2d Container NLLLoss2d Variable volatile spectral_norm weight_norm remove_\\w+_norm type"),
+    names: anyOf(
+      "CrossMapLRN2d Container NLLLoss2d Variable volatile spectral_norm weight_norm remove_\\w+_norm type print_lr " +
+        "register_backward_hook",
+    ),
     why: "deprecated in PyTorch",
   },
   {
@@ -47,7 +54,9 @@ export const notPlanned: readonly { readonly names: RegExp; readonly why: string
     why: "devices: there is only the processor",
   },
   {
-    names: anyOf("device get_device get_device_module get_default_device set_default_device to_empty"),
+    names: anyOf(
+      "flatten_parameters device get_device get_device_module get_default_device set_default_device to_empty",
+    ),
     why: "devices: there is only the processor",
   },
   {
