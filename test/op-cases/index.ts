@@ -4,6 +4,10 @@
  */
 import { activationCases } from "./activation.ts";
 import { attentionCases } from "./attention.ts";
+import { indexingCases } from "./indexing.ts";
+import { reduceCases } from "./reduce.ts";
+import { shapeCases } from "./shape.ts";
+import { sortCases } from "./sort.ts";
 import { elementwiseCases } from "./elementwise.ts";
 import { convCases } from "./conv.ts";
 import { embeddingCases } from "./embedding.ts";
@@ -18,6 +22,10 @@ import type { OpCase, OpTable } from "./types.ts";
 const tables: readonly OpTable[] = [
   activationCases,
   elementwiseCases,
+  indexingCases,
+  reduceCases,
+  shapeCases,
+  sortCases,
   convCases,
   linearCases,
   normCases,
