@@ -43,7 +43,7 @@ export interface ConvTransposeOptions {
 export type ConvOp<O> = Op<[input: Tensor, weight: Tensor, bias?: Tensor | null, options?: O], Tensor>;
 
 /** A convolution's geometry together with the shape of its result. */
-interface ConvPlan {
+export interface ConvPlan {
   readonly geometry: ConvGeometry;
   readonly outShape: readonly number[];
 }
@@ -116,7 +116,7 @@ function convPadding(op: string, rank: SpatialRank, window: WindowSizes, padding
 // ---------------------------------------------------------------- geometry
 
 /** Everything the kernels have to know, from arguments that are checked here. */
-function planConv(
+export function planConv(
   op: string,
   rank: SpatialRank,
   input: Tensor,
@@ -158,7 +158,7 @@ function planConv(
 }
 
 /** As {@link planConv}; the geometry is that of the convolution whose gradient is asked for: its input is our output. */
-function planConvTranspose(
+export function planConvTranspose(
   op: string,
   rank: SpatialRank,
   input: Tensor,

@@ -1,0 +1,118 @@
+/** Quantized linear: static and dynamic (`torch.ops.quantized.linear*`). */
+import { engineFor } from "../../core/engine.ts";
+import { float32, quint8 } from "../../core/dtype.ts";
+import { OctetError, formatShape } from "../../core/errors.ts";
+import { chooseQparams, perTensorQuantizer } from "../../core/qparams.ts";
+import type { EpilogueActivation } from "../../core/requantize.ts";
+import { numelOf } from "../../core/shape.ts";
+import type { ByteArray } from "../../kernels/quantized-kernels.ts";
+import { kernels } from "../../kernels/registry.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { fromIntegers } from "../quantize.ts";
+import type { BiasArithmetic, PackedParams } from "./packed-params.ts";
+import { int8Input, packParams, staticEpilogue } from "./packed-params.ts";
+
+/** Packs a weight [out, in] and its bias [out] for {@link linear} and {@link linearDynamic}. */
+export function linearPrepack(weight: Tensor, bias: Tensor | null): PackedParams {
+  if (weight.ndim !== 2) {
+    throw new OctetError(`quantized::linear_prepack: weight must have 2 dimensions, got ${formatShape(weight.shape)}`);
+  }
+  return packParams("quantized::linear_prepack", weight, bias);
+}
+
+/** The arithmetic of an engine: qnnpack rounds the bias to an integer, the others add it as a float. */
+export function biasArithmetic(operation: string): BiasArithmetic {
+  return engineFor(operation) === "qnnpack" ? "intBias" : "floatBias";
+}
+
+interface Fused {
+  readonly relu?: boolean;
+  readonly activation?: EpilogueActivation;
+}
+
+function runLinear(op: string, x: Tensor, packed: PackedParams, scale: number, zeroPoint: number, fused: Fused): Tensor {
+  const input = int8Input(op, x);
+  const { rows, depth } = packed.int8;
+  checkDepth(op, x, depth);
+  const output = { scale, zeroPoint, qmin: x.dtype.min, qmax: x.dtype.max };
+  const epilogue = staticEpilogue(biasArithmetic("linear"), input.scale, packed, output, fused);
+  const shape = [...x.shape.slice(0, -1), rows];
+  const out = x.dtype.allocate(numelOf(shape)) as ByteArray;
+  kernels().linearInt8(x.numel() / depth, input, packed.int8, epilogue, out);
+  return fromIntegers(out, shape, x.dtype, perTensorQuantizer(`quantized::${op}`, scale, zeroPoint, x.dtype));
+}
+
+function checkDepth(op: string, x: Tensor, depth: number): void {
+  if (x.ndim === 0 || x.shape[x.ndim - 1] !== depth) {
+    throw new OctetError(`quantized::${op}: weight expects ${depth} input features, input has shape ${formatShape(x.shape)}`);
+  }
+}
+
+/** x · weightᵀ + bias, rounded to the grid of (scale, zeroPoint) in x's dtype. */
+export function linear(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
+  return runLinear("linear", x, packed, scale, zeroPoint, {});
+}
+
+export function linearRelu(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
+  return runLinear("linear_relu", x, packed, scale, zeroPoint, { relu: true });
+}
+
+export function linearLeakyRelu(
+  x: Tensor,
+  packed: PackedParams,
+  scale: number,
+  zeroPoint: number,
+  negativeSlope: number,
+): Tensor {
+  return runLinear("linear_leaky_relu", x, packed, scale, zeroPoint, { activation: { leakyRelu: negativeSlope } });
+}
+
+export function linearTanh(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
+  return runLinear("linear_tanh", x, packed, scale, zeroPoint, { activation: "tanh" });
+}
+
+// ---------------------------------------------------------------- dynamic
+
+/** A float activation quantized to 8 bits by its own range, as dynamic operators do it at every call. */
+export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean) {
+  if (x.dtype !== float32) throw new OctetError(`quantized::${op}: input must be a float32 tensor, got ${x.dtype.name}`);
+  const n = x.numel();
+  const layout = { outer: 1, channels: 1, inner: n };
+  const [min, max] = [new Float32Array(1), new Float32Array(1)];
+  const values = x.elements() as Float32Array;
+  if (n > 0) kernels().minMax(values, layout, min, max);
+  const { scale, zeroPoint } = chooseQparams(min[0], max[0], quint8.min, quint8.max, { reduceRange });
+  const data = new Uint8Array(n);
+  const qparams = {
+    scales: Float32Array.of(scale),
+    zeroPoints: Float64Array.of(zeroPoint),
+    floatZeroPoints: false,
+    qmin: quint8.min,
+    qmax: quint8.max,
+  };
+  kernels().quantize(values, layout, qparams, data);
+  return { data, zeroPoint, scale: Math.fround(scale) };
+}
+
+function runDynamic(op: string, x: Tensor, packed: PackedParams, reduceRange: boolean, relu: boolean): Tensor {
+  const engine = engineFor("linear_dynamic");
+  const { rows, depth } = packed.int8;
+  checkDepth(op, x, depth);
+  const input = quantizeDynamically(op, x, reduceRange && engine !== "qnnpack");
+  const scales = packed.scales.map((s) => Math.fround(input.scale * s));
+  const bias = packed.bias ? (packed.bias.elements() as Float32Array) : null;
+  const shape = [...x.shape.slice(0, -1), rows];
+  const out = new Float32Array(numelOf(shape));
+  const fused = engine !== "qnnpack";
+  kernels().linearInt8(x.numel() / depth, input, packed.int8, { kind: "dequantize", scales, bias, fused, relu }, out);
+  return Tensor.fromArray(out, shape, float32);
+}
+
+/** x · weightᵀ + bias in float32, with x quantized by its own range. Engine qnnpack ignores `reduceRange`, as in PyTorch. */
+export function linearDynamic(x: Tensor, packed: PackedParams, reduceRange = false): Tensor {
+  return runDynamic("linear_dynamic", x, packed, reduceRange, false);
+}
+
+export function linearReluDynamic(x: Tensor, packed: PackedParams, reduceRange = false): Tensor {
+  return runDynamic("linear_relu_dynamic", x, packed, reduceRange, true);
+}
