@@ -86,3 +86,5 @@ export type { SortOptions, TopkOptions, UniqueOptions } from "./sort.ts";
 export { celu, celu_, hardshrink, prelu, relu, relu_, selu, selu_, threshold, threshold_ } from "./activation.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
 export { alphaDropout, dropout, featureAlphaDropout } from "./dropout.ts";
+export { gru, gruCell, lstm, lstmCell, rnnRelu, rnnReluCell, rnnTanh, rnnTanhCell } from "./rnn.ts";
+export type { RnnOptions } from "./rnn.ts";
