@@ -30,9 +30,9 @@ import { addcdiv, addcmul, clamp, lerp } from "./combinations.ts";
 import { clone } from "./copy.ts";
 import { assign_ } from "./op.ts";
 
-/** True if a call on these operands would be recorded. */
+/** True if a call on these operands would be recorded, or refused because it changes the base of a view. */
 function recording(...operands: readonly Operand[]): boolean {
-  return isGradEnabled() && operands.some((o) => o instanceof Tensor && o.requiresGrad);
+  return isGradEnabled() && operands.some((o) => o instanceof Tensor && (o.requiresGrad || o.base?.requiresGrad));
 }
 
 /** True if a call may go straight to the kernel: nothing to record, and `self` can be written while it is read. */

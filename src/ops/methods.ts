@@ -24,7 +24,9 @@ import * as statistics from "./statistics.ts";
 import * as subscript from "./subscript.ts";
 
 /** The operator without its first argument. */
-export type Method<F> = F extends (self: Tensor, ...args: infer A) => infer R ? (...args: A) => R : never;
+export type Method<F extends (...args: never[]) => unknown> = (...args: Rest<Parameters<F>>) => ReturnType<F>;
+
+type Rest<P> = P extends readonly [self: unknown, ...rest: infer A] ? A : never;
 
 declare module "../tensor/tensor.ts" {
   interface Tensor {

@@ -11,7 +11,7 @@ import { asDtype } from "./elementwise.ts";
 import { clone } from "./copy.ts";
 import type { Op } from "./op.ts";
 import { composite, primitive } from "./op.ts";
-import type { Sizes } from "./views.ts";
+import type { SizesOp } from "./views.ts";
 import { expand, flatten, reshape, unsqueeze, variadic, view } from "./views.ts";
 import { diagonal as diagonalOf, narrow } from "./windows.ts";
 
@@ -143,7 +143,7 @@ export const repeat = variadic(
 );
 
 /** {@link repeat} that accepts fewer repeats than dimensions (`torch.tile`). */
-export const tile: Op<[x: Tensor, ...sizes: Sizes], Tensor> = variadic(
+export const tile: SizesOp = variadic(
   composite("tile", (x: Tensor, sizes: Shape): Tensor => {
     const missing = Math.max(0, x.ndim - sizes.length);
     return repeat(x, [...new Array<number>(missing).fill(1), ...sizes]);
@@ -153,7 +153,7 @@ export const tile: Op<[x: Tensor, ...sizes: Sizes], Tensor> = variadic(
 // ---------------------------------------------------------------- reversing and rotating
 
 /** Reverses the order of the entries along each of `dims`. */
-export const flip: Op<[x: Tensor, ...dims: Sizes], Tensor> = variadic(
+export const flip: SizesOp = variadic(
   primitive(
     "flip",
     (x: Tensor, dims: Shape) => {

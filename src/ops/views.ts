@@ -16,8 +16,11 @@ export function sizesOf(sizes: Sizes): Shape {
   return Array.isArray(sizes[0]) ? (sizes[0] as Shape) : (sizes as Shape);
 }
 
+/** An operator that takes {@link Sizes}. */
+export type SizesOp<R = Tensor> = ((x: Tensor, ...sizes: Sizes) => R) & Pick<Op<[], R>, "op">;
+
 /** Lets an operator on a list of sizes take them one by one too; a tracer always sees the list. */
-export function variadic<R>(op: Op<[Tensor, Shape], R>): Op<[x: Tensor, ...sizes: Sizes], R> {
+export function variadic<R>(op: Op<[Tensor, Shape], R>): SizesOp<R> {
   return Object.assign((x: Tensor, ...sizes: Sizes): R => op(x, sizesOf(sizes)), { op: op.op });
 }
 
@@ -149,7 +152,7 @@ export const broadcastTo = composite("broadcastTo", (x: Tensor, shape: Shape): T
 // ---------------------------------------------------------------- another order of dimensions
 
 /** Reorders the dimensions: dimension i of the result is dimension dims[i] of `x`. */
-export const permute: Op<[x: Tensor, ...dims: Sizes], Tensor> = variadic(
+export const permute: SizesOp = variadic(
   primitive(
     "permute",
     (x: Tensor, dims: Shape) => aliasDims(x, permutation(x, dims)),
