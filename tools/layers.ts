@@ -47,7 +47,8 @@ export function checkLayers(src: string, packages: readonly string[]): string[] 
     }
     graph.set(file, targets);
   }
-  return [...violations, ...cyclesOf(graph).map((cycle) => `import cycle: ${cycle.join(" -> ")}`)];
+  const cycles = cyclesOf(graph).map((cycle) => `import cycle: ${cycle.join(" -> ")}`);
+  return [...new Set([...violations, ...cycles])];
 }
 
 function sourceFiles(src: string): FilePath[] {
