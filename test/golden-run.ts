@@ -2,7 +2,7 @@
 import type { DType } from "../src/core/dtype.ts";
 import { float16, float32, float64 } from "../src/core/dtype.ts";
 import { nn } from "../src/index.ts";
-import { Module } from "../src/nn/module.ts";
+import type { Module } from "../src/nn/module.ts";
 import { convertArray } from "../src/tensor/convert.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import type { GoldenCase, GoldenFamily, Run } from "./golden.ts";

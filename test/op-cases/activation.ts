@@ -16,7 +16,7 @@ const EDGES = "kinks, infinities and NaN";
 function pointwise(op: (x: Tensor, options: Kwargs) => Tensor, ...edges: readonly string[]): OpCase {
   return {
     call: ({ x }, kwargs) => op(kwargs.inplace ? clone(x) : x, kwargs),
-    notSmooth: Object.fromEntries(edges.map((name) => [name, EDGES])),
+    noDifferences: Object.fromEntries(edges.map((name) => [name, EDGES])),
   };
 }
 
@@ -70,9 +70,9 @@ export const activationCases: OpTable = {
   softshrink: pointwise(activation.softshrink, "softshrink_edges"),
   threshold: {
     call: ({ x }, { threshold, value }) => activation.threshold(x, threshold as number, value as number),
-    notSmooth: { threshold_at: EDGES },
+    noDifferences: { threshold_at: EDGES },
   },
-  prelu: { ...direct(activation.prelu), notSmooth: { prelu_at_zero: "the kink at 0" } },
+  prelu: { ...direct(activation.prelu), noDifferences: { prelu_at_zero: "the kink at 0" } },
   relu_: onCopy(activation.relu_),
   hardtanh_: onCopy(activation.hardtanh_),
   elu_: onCopy(activation.elu_),

@@ -10,10 +10,10 @@ import { direct, onCopy, optionsOf } from "./types.ts";
 type Binary<O> = (a: Operand, b: Operand, options?: O) => Tensor;
 
 /** f(a, b): a number stands in `base` or `other` where the operand is not a tensor. */
-function binary<O>(op: Binary<O>, notSmooth?: OpCase["notSmooth"]): OpCase {
+function binary<O>(op: Binary<O>, noDifferences?: OpCase["noDifferences"]): OpCase {
   const call = ({ a, b }: Inputs, { base, other, ...options }: Kwargs) =>
     op(a ?? (base as number), b ?? (other as number), ...(optionsOf(options) as [O?]));
-  return notSmooth ? { call, notSmooth } : { call };
+  return noDifferences ? { call, noDifferences } : { call };
 }
 
 /** As {@link binary}, on a copy of a. */
@@ -23,7 +23,7 @@ function inPlace<O>(op: (a: Tensor, b: Operand, options?: O) => Tensor): OpCase 
 
 function unary(op: (x: Tensor) => Tensor, edges?: string): OpCase {
   const name = (op as { op?: { name: string } }).op?.name ?? "";
-  return edges ? { ...direct(op), notSmooth: { [`${name}_edges`]: edges } } : direct(op);
+  return edges ? { ...direct(op), noDifferences: { [`${name}_edges`]: edges } } : direct(op);
 }
 
 const NOT_FINITE = "infinities, NaN, and points outside the domain";
@@ -91,11 +91,11 @@ export const elementwiseCases: OpTable = {
 
   clamp: {
     call: ({ x, ...bounds }, kwargs) => ops.clamp(x, { ...kwargs, ...bounds }),
-    notSmooth: { clamp_at_limits: "the kinks at both limits" },
+    noDifferences: { clamp_at_limits: "the kinks at both limits" },
   },
   where: {
     call: ({ c, a, b }, { other }) => ops.where(c, a, b ?? (other as number)),
-    notSmooth: { where_nan: "infinities and NaN" },
+    noDifferences: { where_nan: "infinities and NaN" },
   },
   lerp: { call: ({ a, b, w }, { weight }) => ops.lerp(a, b, w ?? (weight as number)) },
   addcmul: direct(ops.addcmul),

@@ -9,7 +9,7 @@ const DIVIDED = "by definition the gradient is divided by the row's frequency";
 export const embeddingCases: OpTable = {
   embedding: {
     call: ({ input, weight }, kwargs) => embedding(input, weight, kwargs as EmbeddingOptions),
-    notSmooth: {
+    noDifferences: {
       embedding_padding: NO_GRADIENT,
       embedding_negative_padding: NO_GRADIENT,
       embedding_by_frequency: DIVIDED,
@@ -19,7 +19,7 @@ export const embeddingCases: OpTable = {
   embeddingBag: {
     call: ({ input, weight, offsets, per_sample_weights: perSampleWeights }, kwargs) =>
       embeddingBag(input, weight, offsets ?? null, { ...kwargs, perSampleWeights } as EmbeddingBagOptions),
-    notSmooth: { bag_sum_by_frequency: DIVIDED, bag_mean_by_frequency: DIVIDED },
+    noDifferences: { bag_sum_by_frequency: DIVIDED, bag_mean_by_frequency: DIVIDED },
   },
-  Embedding: { notSmooth: { Embedding_padding: NO_GRADIENT } },
+  Embedding: { noDifferences: { Embedding_padding: NO_GRADIENT } },
 };

@@ -35,6 +35,6 @@ export function onList(op: (tensors: readonly Tensor[], dim?: number) => Tensor)
 }
 
 /** An entry whose named cases are not differentiable in the ordinary sense. */
-export function except(entry: OpCase, notSmooth: Readonly<Record<string, string>>): OpCase {
-  return { ...entry, notSmooth };
+export function except(entry: OpCase, noDifferences: Readonly<Record<string, string>>): OpCase {
+  return { ...entry, noDifferences };
 }

@@ -16,8 +16,11 @@ export interface OpCase {
   readonly make?: (args: readonly unknown[], kwargs: Kwargs) => Module;
   /** Calls the module, where `module(...inputs)` does not do. */
   readonly run?: (module: Module, inputs: Inputs) => unknown;
-  /** Cases whose inputs lie on a kink or jump, so that finite differences say nothing: case name → why. */
-  readonly notSmooth?: Readonly<Record<string, string>>;
+  /**
+   * Cases whose gradient finite differences do not give: case name → why. Their inputs lie on a kink or jump, or the
+   * gradient is meant to be another (that of a padding row, say, is 0).
+   */
+  readonly noDifferences?: Readonly<Record<string, string>>;
 }
 
 export type OpTable = Readonly<Record<string, OpCase>>;

@@ -32,7 +32,7 @@ def positive(*shape):
 def spread(*shape):
     """Values whose differences, quotients and multiples stay off the jumps of floor."""
     n = torch.Size(shape).numel()
-    return (torch.arange(n, dtype=torch.float32).reshape(shape) * 1.37 + 0.61) * torch.where(f.rand(*shape) < 0.5, -1.0, 1.0)
+    return (torch.arange(n, dtype=torch.float32).reshape(shape) * 1.3717 + 0.6131) * torch.where(f.rand(*shape) < 0.5, -1.0, 1.0)
 
 
 BINARY = {  # name: (function, makes a, makes b)

@@ -50,7 +50,7 @@ abstract class ModuleSequence extends Container {
   }
 
   extend(modules: Iterable<Module>): this {
-    for (const module of [...modules]) this.append(module);
+    for (const module of Array.from(modules)) this.append(module);
     return this;
   }
 

@@ -1,6 +1,6 @@
 /** Modules that hold parameters and nothing else (`torch.nn`): ParameterList, ParameterDict. */
 import { OctetError } from "../../core/errors.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { Module } from "../module.ts";
 import { Parameter } from "../parameter.ts";
 import { positionOf } from "./positions.ts";
@@ -58,7 +58,7 @@ export class ParameterList extends ParameterContainer {
   }
 
   extend(parameters: Iterable<Tensor>): this {
-    for (const parameter of [...parameters]) this.append(parameter);
+    for (const parameter of Array.from(parameters)) this.append(parameter);
     return this;
   }
 
