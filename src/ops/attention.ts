@@ -40,8 +40,9 @@ export const scaledDotProductAttention = composite(
     check(!(attnMask && isCausal), () => "scaledDotProductAttention: attnMask and isCausal exclude each other");
     const mask = isCausal ? causalMask(query.shape.at(-2) as number, key.shape.at(-2) as number) : attnMask;
     // Half of the scale goes to each side, as in PyTorch: the products stay in range for long sequences.
-    const side = Math.sqrt(scale ?? 1 / Math.sqrt(query.shape.at(-1) as number));
-    const scores = matmul(mul(query, side), transpose(mul(key, side), -2, -1));
+    const factor = scale ?? 1 / Math.sqrt(query.shape.at(-1) as number);
+    const side = Math.sqrt(Math.abs(factor));
+    const scores = matmul(mul(query, Math.sign(factor) * side), transpose(mul(key, side), -2, -1));
     const weights = safeSoftmax(mask ? applyMask(scores, mask) : scores);
     return matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP, training: true }) : weights, value);
   },

@@ -23,6 +23,7 @@ keep = torch.tensor([[1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]], dtype=torch.bool
 sdpa("sdpa", qkv(N, 2))
 sdpa("sdpa_matrix", qkv())
 sdpa("sdpa_scale", qkv(N), scale=0.3)
+sdpa("sdpa_negative_scale", qkv(N), scale=-0.3)
 sdpa("sdpa_causal", qkv(N, 2), is_causal=True)
 sdpa("sdpa_bool_mask", dict(**qkv(N, 2), attn_mask=keep))
 sdpa("sdpa_fully_masked_row", dict(**qkv(N), attn_mask=torch.tensor([[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]], dtype=torch.bool)))
