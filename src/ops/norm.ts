@@ -8,16 +8,19 @@
  */
 import { saved } from "../autograd/node.ts";
 import type { DType, FloatArray } from "../core/dtype.ts";
+import { float16, float64 } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import { numelOf } from "../core/shape.ts";
 import { kernels } from "../kernels/registry.ts";
 import { computeDtype, floatElements, storeElements, tensorFromComputed } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { checkVector, sameFloatDtype } from "./checks.ts";
-import { add, mul } from "./elementwise.ts";
+import { add, clamp, div, mul, rsqrt, square } from "./elementwise.ts";
 import { composite, primitive } from "./op.ts";
 import { repeat } from "./rearrange.ts";
+import { mean as meanOver } from "./reduce.ts";
 import { reshape } from "./shape.ts";
+import { norm } from "./statistics.ts";
 import { unsafeView } from "./unsafe-view.ts";
 
 // ---------------------------------------------------------------- the primitive
@@ -330,3 +333,46 @@ export const groupNorm = composite(
     return affineOf(unsafeView(out, input.shape), perChannel(weight), perChannel(bias));
   },
 );
+
+// ---------------------------------------------------------------- root mean square and Lp normalization
+
+export interface RmsNormOptions {
+  /** Of shape `normalizedShape`. */
+  readonly weight?: Tensor | null;
+  /** Added to the mean square; default (and null): the smallest number that makes a difference to 1 in the input's dtype. */
+  readonly eps?: number | null;
+}
+
+/** The distance from 1 to the next number (`torch.finfo(dtype).eps`). */
+function machineEpsilon(dtype: DType): number {
+  return dtype === float64 ? 2 ** -52 : dtype === float16 ? 2 ** -10 : 2 ** -23;
+}
+
+/** x / √(mean x² + eps) · weight over the last dimensions (Zhang and Sennrich 2019). */
+export const rmsNorm = composite(
+  "rmsNorm",
+  (input: Tensor, normalizedShape: readonly number[], options: RmsNormOptions = {}): Tensor => {
+    const { weight, eps } = options;
+    sameFloatDtype("rmsNorm", { input, weight });
+    rowsBefore("rmsNorm", input, normalizedShape);
+    checkAffine("rmsNorm", normalizedShape, { weight });
+    const dims = normalizedShape.map((_, i) => i - normalizedShape.length);
+    const meanSquare = meanOver(square(input), dims, { keepdim: true });
+    return affineOf(mul(input, rsqrt(add(meanSquare, eps ?? machineEpsilon(input.dtype)))), weight, null);
+  },
+);
+
+export interface NormalizeOptions {
+  /** The p of the norm, default 2. */
+  readonly p?: number;
+  /** The dimension whose vectors are scaled, default 1. */
+  readonly dim?: number;
+  /** Smallest divisor, default 1e-12. */
+  readonly eps?: number;
+}
+
+/** Scales the vectors along a dimension to an Lp norm of 1. */
+export const normalize = composite("normalize", (input: Tensor, options: NormalizeOptions = {}): Tensor => {
+  const { p = 2, dim = 1, eps = 1e-12 } = options;
+  return div(input, clamp(norm(input, p, dim, { keepdim: true }), { min: eps }));
+});

@@ -90,7 +90,10 @@ function padConstant(x: Tensor, sides: readonly Sides[], value: number): Tensor 
   }
   // The part of x that survives negative amounts, and where it lands.
   const kept = x.shape.map((size, d) => size + Math.min(0, sides[d].before) + Math.min(0, sides[d].after));
-  if (kept.some((size) => size <= 0)) return out;
+  if (kept.some((size) => size < 0)) {
+    throw new OctetError(`pad: negative amounts take more elements than shape ${formatShape(x.shape)} has`);
+  }
+  if (kept.includes(0)) return out;
   let [from, to] = [x.offset, 0];
   sides.forEach(({ before }, d) => {
     from += Math.max(0, -before) * x.strides[d];
@@ -113,7 +116,7 @@ function planGather(
   sides: readonly Sides[],
   amounts: readonly number[],
   mode: Exclude<PadMode, "constant">,
-) {
+): GatherPlan {
   const rank = amounts.length / 2;
   const first = x.ndim - rank;
   if (rank < 1 || rank > 3 || (first !== 1 && first !== 2)) {
@@ -129,34 +132,45 @@ function planGather(
   inSize.forEach((size, d) => {
     const { before, after } = sides[first + d];
     checkAmounts(x, mode, size, before, after);
-    const line = Array.from({ length: shape[first + d] }, (_, i) => sourceIndex(mode, i - before, size));
+    const line = Array.from({ length: shape[first + d] }, (_, i) => sourceIndex(mode, i - before, size, before, after));
     const wider = new Int32Array(source.length * line.length);
     source.forEach((base, i) => line.forEach((at, j) => (wider[i * line.length + j] = base + at * strides[d])));
     source = wider;
   });
-  const plan: GatherPlan = { source, planes: numelOf(x.shape.slice(0, first)), inPlane: numelOf(inSize), shape };
-  return plan;
+  return { source, planes: numelOf(x.shape.slice(0, first)), inPlane: numelOf(inSize), shape };
 }
 
+/** How much a mode can add to each end: it uses every element at most once more. */
 function checkAmounts(x: Tensor, mode: PadMode, size: number, before: number, after: number): void {
-  const limit = mode === "reflect" ? size - 1 : mode === "circular" ? size : Infinity;
-  if (size === 0 || before > limit || after > limit) {
+  const kept = size + Math.min(0, before) + Math.min(0, after);
+  const limit = size === 0 ? 0 : mode === "reflect" ? size - 1 : mode === "circular" ? kept : Infinity;
+  if (kept < 0 || before > limit || after > limit) {
     throw new OctetError(
-      `pad: mode "${mode}" can add at most ${Math.max(0, size === 0 ? 0 : limit)} elements to a dimension of size ` +
-        `${size}, got ${before} and ${after} for shape ${formatShape(x.shape)}`,
+      `pad: mode "${mode}" can add at most ${Math.max(0, limit)} elements to a dimension of size ${size}, got ${before} ` +
+        `and ${after} for shape ${formatShape(x.shape)}`,
     );
   }
 }
 
 /** Where position `i` (relative to the first element; negative before it) takes its value from. */
-function sourceIndex(mode: Exclude<PadMode, "constant">, i: number, size: number): number {
+function sourceIndex(
+  mode: Exclude<PadMode, "constant">,
+  i: number,
+  size: number,
+  before: number,
+  after: number,
+): number {
   switch (mode) {
     case "reflect":
       return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
     case "replicate":
       return Math.min(Math.max(i, 0), size - 1);
-    case "circular":
-      return i < 0 ? i + size : i >= size ? i - size : i;
+    case "circular": {
+      // What negative amounts take away is not there when the other end wraps around.
+      const first = Math.max(0, -before);
+      const length = size - first - Math.max(0, -after);
+      return first + ((i - first + length) % length);
+    }
     default:
       mode satisfies never;
       throw new OctetError(`pad: unknown mode "${String(mode)}"`);

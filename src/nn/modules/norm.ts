@@ -2,7 +2,7 @@
 import { getDefaultDtype, int64 } from "../../core/dtype.ts";
 import { OctetError, formatShape } from "../../core/errors.ts";
 import { noGrad } from "../../autograd/grad-mode.ts";
-import { batchNorm, groupNorm, instanceNorm, layerNorm, squeeze, unsqueeze } from "../../ops/index.ts";
+import { batchNorm, groupNorm, instanceNorm, layerNorm, rmsNorm, squeeze, unsqueeze } from "../../ops/index.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { constant_, ones_, zeros_ } from "../init.ts";
 import { Module } from "../module.ts";
@@ -250,6 +250,46 @@ export class LayerNorm extends Module {
   override extraRepr(): string {
     const { normalizedShape, eps, elementwiseAffine } = this;
     return `${pythonValue(normalizedShape)}, eps=${pythonFloat(eps)}, elementwise_affine=${pythonBool(elementwiseAffine)}`;
+  }
+}
+
+export interface RmsNormModuleOptions {
+  /** Added to the mean square; default and null: machine epsilon of the input's dtype. */
+  readonly eps?: number | null;
+  /** Has a weight of the normalized shape. Default true. */
+  readonly elementwiseAffine?: boolean;
+}
+
+/** Divides by the root mean square over the last dimensions, whose sizes are `normalizedShape`. */
+export class RMSNorm extends Module {
+  readonly normalizedShape: readonly number[];
+  readonly eps: number | null;
+  readonly elementwiseAffine: boolean;
+  weight: Parameter | null;
+
+  constructor(normalizedShape: number | readonly number[], options: RmsNormModuleOptions = {}) {
+    super();
+    const { eps = null, elementwiseAffine = true } = options;
+    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    this.eps = eps;
+    this.elementwiseAffine = elementwiseAffine;
+    this.weight = elementwiseAffine ? newParameter(...this.normalizedShape) : null;
+    this.resetParameters();
+  }
+
+  resetParameters(): void {
+    if (this.weight) ones_(this.weight);
+  }
+
+  override forward(input: Tensor): Tensor {
+    const { weight, eps } = this;
+    return rmsNorm(input, this.normalizedShape, { weight, eps });
+  }
+
+  override extraRepr(): string {
+    const { normalizedShape, eps, elementwiseAffine } = this;
+    const printedEps = eps === null ? "None" : pythonFloat(eps);
+    return `${pythonValue(normalizedShape)}, eps=${printedEps}, elementwise_affine=${pythonBool(elementwiseAffine)}`;
   }
 }
 
