@@ -4,12 +4,13 @@
  */
 import { convCases } from "./cases/conv.ts";
 import { gemmCases } from "./cases/gemm.ts";
+import { trainingCases } from "./cases/training.ts";
 import { formatResult, runCase } from "./harness.ts";
 import type { BenchCase, CaseResult } from "./harness.ts";
 import { loadPeers } from "./peers.ts";
 import type { Peer } from "./peers.ts";
 
-const SOURCES: readonly ((peers: readonly Peer[]) => Promise<BenchCase[]>)[] = [gemmCases, convCases];
+const SOURCES: readonly ((peers: readonly Peer[]) => Promise<BenchCase[]>)[] = [gemmCases, convCases, trainingCases];
 
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const asJson = process.argv.includes("--json");

@@ -20,6 +20,10 @@ const schedulers = listed<{
 
 const get = (key: string) => file.tensors.get(key) as Tensor;
 
+const optimizerClasses = { SGD: optim.SGD, Adam: optim.Adam, AdamW: optim.AdamW };
+const { StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR } = optim.lrScheduler;
+const schedulerClasses = { StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR };
+
 describe("optimizers follow PyTorch", () => {
   for (const { case: name, name: optimizer, options } of optimizers) {
     for (const [tag, tolerance] of [
@@ -30,7 +34,7 @@ describe("optimizers follow PyTorch", () => {
         const p = new nn.Parameter(get(`${name}/${tag}/start`).clone());
         const grads = get(`${name}/${tag}/grads`);
         const after = get(`${name}/${tag}/after`);
-        const o = new optim[optimizer]([p], camelCaseKeys(options));
+        const o = new optimizerClasses[optimizer]([p], camelCaseKeys(options));
         for (let step = 0; step < grads.shape[0]; step++) {
           p.grad = grads.select(0, step).clone();
           o.step();
@@ -72,7 +76,7 @@ describe("schedulers follow PyTorch", () => {
   for (const { name, args, options, rates } of schedulers) {
     it(`${name}(${JSON.stringify(args).slice(1, -1)}) ${JSON.stringify(options)}`, () => {
       const optimizer = new optim.SGD([new nn.Parameter(tensor([0]))], { lr: 0.3 });
-      const Scheduler = optim.lrScheduler[name] as new (...args: unknown[]) => optim.lrScheduler.LRScheduler;
+      const Scheduler = schedulerClasses[name] as new (...args: unknown[]) => optim.lrScheduler.LRScheduler;
       const scheduler = new Scheduler(optimizer, ...args, camelCaseKeys(options));
       for (const rate of rates) {
         expect(scheduler.getLastLr()[0]).toBeCloseTo(rate, 12);
