@@ -4,6 +4,29 @@
  * of core/quantize.ts.
  */
 import type { NumericArray } from "../core/dtype.ts";
+import type { Epilogue } from "../core/requantize.ts";
+import type { ConvGeometry } from "./geometry.ts";
+
+/** Integers of one byte. */
+export type ByteArray = Uint8Array | Int8Array;
+
+/**
+ * The weight of an int8 linear or convolution: `rows` output channels of `depth` values each, row-major. Kernel sets may
+ * keep packed forms of it in a WeakMap; the record itself never changes.
+ */
+export interface Int8Weights {
+  readonly data: ByteArray;
+  readonly rows: number;
+  readonly depth: number;
+  /** One zero point per row; all 0 unless the weight is asymmetric. */
+  readonly zeroPoints: Int32Array;
+}
+
+/** An int8 input and what its zero is. */
+export interface Int8Input {
+  readonly data: ByteArray;
+  readonly zeroPoint: number;
+}
 
 /** An array seen as [outer, channels, inner]; per-tensor work has one channel. */
 export interface ChannelLayout {
@@ -44,4 +67,12 @@ export interface QuantizedKernels {
    * outside are ignored (`torch.histc`).
    */
   histogram(x: Float32Array, min: number, max: number, counts: Float32Array): void;
+
+  // ---- int8 arithmetic: sums are exact in 32 bits, then `epilogue` (core/requantize.ts) finishes each output channel
+  /** out[m, rows] = epilogue(input[m, depth] · weightᵀ). */
+  linearInt8(m: number, input: Int8Input, weights: Int8Weights, epilogue: Epilogue, out: ByteArray | Float32Array): void;
+  /** out = epilogue(conv(input, weight)), layouts as in {@link ConvGeometry}; padding stands for real zeros. */
+  convInt8(g: ConvGeometry, input: Int8Input, weights: Int8Weights, epilogue: Epilogue, out: ByteArray | Float32Array): void;
+  /** out[i] = table[x[i]], the table indexed by x's bits as an unsigned byte. */
+  lookup(x: ByteArray, table: ByteArray | Float32Array, out: ByteArray | Float32Array): void;
 }

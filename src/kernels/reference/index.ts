@@ -3,6 +3,7 @@ import type { Kernels } from "../kernels.ts";
 import { conv, convGradInput, convGradWeight } from "./conv.ts";
 import { axpy, binary, unary } from "./elementwise.ts";
 import { gemm } from "./gemm.ts";
+import { convInt8, linearInt8, lookup } from "./int8.ts";
 import { channelAffine, channelCombine, channelGradSums, channelMoments } from "./norm.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
 import { dequantize, fakeQuantize, histogram, minMax, quantize } from "./quantize.ts";
@@ -35,4 +36,7 @@ export const referenceKernels: Kernels = Object.freeze({
   fakeQuantize,
   minMax,
   histogram,
+  linearInt8,
+  convInt8,
+  lookup,
 });
