@@ -39,8 +39,23 @@ export function multiplyPanels(
     const a = aPanels + 4 * i * k;
     const from = start.address + i * start.row;
     const to = target.address + i * target.row;
-    const strides = [start.row, start.panel, to, target.row, target.panel] as const;
-    engine.code.multiply(rows, n, k, a, bPanels, 32, bPanel, from, ...strides, EDGE_ADDRESS);
+    const { row, panel } = target;
+    engine.code.multiply(
+      rows,
+      n,
+      k,
+      a,
+      bPanels,
+      32,
+      bPanel,
+      from,
+      start.row,
+      start.panel,
+      to,
+      row,
+      panel,
+      EDGE_ADDRESS,
+    );
   }
 }
 

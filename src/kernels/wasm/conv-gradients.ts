@@ -24,19 +24,62 @@ export function convGradWeight(
   gradWeight: Float32Array,
 ): void {
   const { memory } = engine;
+  const plan = planConv(geometry);
   memory.frame(() => {
-    const plan = planConv(geometry);
-    const operands = { input: memory.operand(input), gradOutput: memory.operand(gradOutput) };
-    const result = memory.operand(gradWeight);
-    const buffer = memory.allocateFor(result, gradWeight.length);
-    const sums = memory.target(result, 0, buffer);
-    memory.floats.fill(0, sums / 4, sums / 4 + gradWeight.length);
-    // small images are taken several at once, so that a sum runs over some 256 pixels before it is put down
-    const atOnce = Math.min(geometry.batch, Math.ceil(BLOCK_STEPS / plan.pixels));
-    const product = new WeightProduct(engine, plan, operands.input, operands.gradOutput, atOnce);
-    for (let n = 0; n < geometry.batch; n += atOnce) product.add(n, Math.min(atOnce, geometry.batch - n), sums);
-    memory.finish(result, 0, gradWeight.length, buffer);
+    const operands = [memory.operand(input), memory.operand(gradOutput)] as const;
+    const compute = plan.outPerGroup === 1 ? sumDirectly : sumProducts;
+    compute(engine, plan, operands, gradWeight);
   });
+}
+
+type InputAndGrad = readonly [Operand, Operand];
+
+/** Groups of one output channel (depthwise convolution): no product is large enough to pack for. */
+function sumDirectly(
+  engine: WasmEngine,
+  plan: ConvPlan,
+  [input, gradOutput]: InputAndGrad,
+  gradWeight: Float32Array,
+): void {
+  const { memory, code } = engine;
+  const { geometry, pixels, taps, inPerGroup, plane } = plan;
+  const images = new ImageReader(engine, plan, input, 1);
+  const gradCount = geometry.outChannels * pixels;
+  const gradBuffer = memory.allocateFor(gradOutput, gradCount);
+  const [corners, tapTable] = [memory.table(plan.corners), memory.table(plan.tapOffsets)];
+  const sums = memory.allocate(4 * gradWeight.length);
+  const lanes = memory.floats.subarray(sums / 4, sums / 4 + 4 * gradWeight.length).fill(0);
+  for (let n = 0; n < geometry.batch; n++) {
+    const image = images.read(n, 1);
+    const grads = memory.read(gradOutput, n * gradCount, gradCount, gradBuffer);
+    for (let group = 0; group < geometry.groups; group++) {
+      const groupImage = image + 4 * group * inPerGroup * plane;
+      const groupSums = sums + 16 * group * taps;
+      code.directGradWeight(grads + 4 * group * pixels, groupImage, corners, pixels, tapTable, taps, groupSums);
+    }
+  }
+  for (let i = 0; i < gradWeight.length; i++) {
+    gradWeight[i] = lanes[4 * i] + lanes[4 * i + 1] + lanes[4 * i + 2] + lanes[4 * i + 3];
+  }
+}
+
+function sumProducts(
+  engine: WasmEngine,
+  plan: ConvPlan,
+  [input, gradOutput]: InputAndGrad,
+  gradWeight: Float32Array,
+): void {
+  const { memory } = engine;
+  const { batch } = plan.geometry;
+  const result = memory.operand(gradWeight);
+  const buffer = memory.allocateFor(result, gradWeight.length);
+  const sums = memory.target(result, 0, buffer);
+  // small images are taken several at once, so that a sum runs over some 256 pixels before it is put down
+  const atOnce = Math.min(batch, Math.ceil(BLOCK_STEPS / plan.pixels));
+  const product = new WeightProduct(engine, plan, input, gradOutput, atOnce);
+  memory.floats.fill(0, sums / 4, sums / 4 + gradWeight.length);
+  for (let n = 0; n < batch; n += atOnce) product.add(n, Math.min(atOnce, batch - n), sums);
+  memory.finish(result, 0, gradWeight.length, buffer);
 }
 
 /** Adds the gradient's share of some images. */

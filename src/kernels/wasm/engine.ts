@@ -20,6 +20,7 @@ type FunctionName =
   | "copyPlanes"
   | "addWindows"
   | "directConv"
+  | "directGradWeight"
   | "planeMoments"
   | "planeGradSums"
   | "planeAffine"

@@ -72,7 +72,7 @@ interface StagedMatrix {
 
 function stagedOperand(memory: WasmMemory, array: Float32Array, count: number): StagedOperand {
   const operand = memory.operand(array);
-  return { ...operand, buffer: memory.allocateFor(operand, count) };
+  return { array, address: operand.address, buffer: memory.allocateFor(operand, count) };
 }
 
 /** Computes one piece of C, over all of k. */

@@ -20,8 +20,8 @@ export { probeSimd } from "./probe.ts";
 export type { SimdVariant } from "./probe.ts";
 
 /** Below this many multiply-adds, or elements, the reference is faster than staging and calling. */
-const MIN_PRODUCTS = 4096;
-const MIN_ELEMENTS = 512;
+const MIN_PRODUCTS = 512;
+const MIN_ELEMENTS = 256;
 /** Planes shorter than this cost more to tell apart than to compute. */
 const MIN_INNER = 8;
 

@@ -36,18 +36,19 @@ export interface Operand {
 }
 
 export class WasmMemory {
+  /** Only this class may grow it: asking the memory for its buffer is too slow to do at each use. */
   readonly memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAX_PAGES });
-  #floats = new Float32Array(this.memory.buffer);
-  #ints = new Int32Array(this.memory.buffer);
+  #buffer = this.memory.buffer;
+  #floats = new Float32Array(this.#buffer);
+  #ints = new Int32Array(this.#buffer);
   #top = STACK_START;
 
+  /** All of the memory. Ask again after anything was allocated. */
   get floats(): Float32Array {
-    if (this.#floats.buffer !== this.memory.buffer) this.#renewViews();
     return this.#floats;
   }
 
   get ints(): Int32Array {
-    if (this.#ints.buffer !== this.memory.buffer) this.#renewViews();
     return this.#ints;
   }
 
@@ -94,7 +95,7 @@ export class WasmMemory {
   }
 
   operand(array: Float32Array): Operand {
-    return { array, address: array.buffer === this.memory.buffer ? array.byteOffset : null };
+    return { array, address: array.buffer === this.#buffer ? array.byteOffset : null };
   }
 
   /** Where `count` elements from `from` on can be read: in place, or copied to `buffer`. */
@@ -116,17 +117,15 @@ export class WasmMemory {
   }
 
   #grow(bytes: number): void {
-    const missing = bytes - this.memory.buffer.byteLength;
+    const missing = bytes - this.#buffer.byteLength;
     if (missing <= 0) return;
     try {
       this.memory.grow(Math.ceil(missing / PAGE_BYTES));
     } catch {
       throw new StagingError(`wasm kernels: cannot grow the staging memory to ${bytes} bytes`);
     }
-  }
-
-  #renewViews(): void {
-    this.#floats = new Float32Array(this.memory.buffer);
-    this.#ints = new Int32Array(this.memory.buffer);
+    this.#buffer = this.memory.buffer;
+    this.#floats = new Float32Array(this.#buffer);
+    this.#ints = new Int32Array(this.#buffer);
   }
 }

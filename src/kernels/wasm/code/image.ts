@@ -12,6 +12,7 @@ export function emitImage(module: ModuleBuilder, multiplyAdd: MultiplyAdd): void
   emitCopyPlanes(module);
   emitAddWindows(module);
   emitDirectConv(module, multiplyAdd);
+  emitDirectGradWeight(module, multiplyAdd);
 }
 
 /** copyPlanes: copies [planes, rows, floats] between arrays of different row and plane strides (bytes). */
@@ -190,6 +191,67 @@ function emitDirectConv(module: ModuleBuilder, multiplyAdd: MultiplyAdd): Functi
       f.increase(p.pixelTable, 32);
       f.increase(p.out, 32);
     });
+  });
+}
+
+/**
+ * directGradWeight: sums[t] += Σ_x grad[x] · image[X[x] + T[t]] for one output channel. A sum is four lanes, whose total
+ * is the gradient; it stays in memory while the taps of eight pixels at a time are visited.
+ */
+function emitDirectGradWeight(module: ModuleBuilder, multiplyAdd: MultiplyAdd): FunctionHandle {
+  const types = {
+    grad: "i32",
+    image: "i32",
+    pixelTable: "i32",
+    pixels: "i32",
+    tapTable: "i32",
+    taps: "i32",
+    sums: "i32",
+  } as const;
+  return module.func("directGradWeight", types, (f, p) => {
+    const [t, offset, sum] = Array.from({ length: 3 }, () => f.local("i32"));
+    const tapEnd = f.local("i32", i32.add(p.tapTable, i32.shl(p.taps, 2)));
+    const pointers = Array.from({ length: 8 }, () => f.local("i32"));
+    const grads = [f.local("v128"), f.local("v128")];
+    const total = f.local("v128");
+    /** Adds grads[i] · vectors(i) to every tap's sum. */
+    const eachTap = (count: number, vector: (index: number) => Value<"v128">): void => {
+      f.set(sum, p.sums);
+      f.forRange(t, p.tapTable, tapEnd, 4, () => {
+        f.set(offset, i32.load(t));
+        f.set(total, v128.load(sum));
+        for (let i = 0; i < count; i++) f.set(total, multiplyAdd(grads[i], vector(i), total));
+        f.run(v128.store(sum, total));
+        f.increase(sum, 16);
+      });
+    };
+    const next = (pixels: number): void => {
+      f.increase(p.pixelTable, 4 * pixels);
+      f.increase(p.grad, 4 * pixels);
+      f.increase(p.pixels, -pixels);
+    };
+    f.while_(
+      () => i32.geU(p.pixels, 8),
+      () => {
+        pointers.forEach((pointer, i) => f.set(pointer, i32.add(p.image, i32.load(p.pixelTable, 4 * i))));
+        grads.forEach((grad, i) => f.set(grad, v128.load(p.grad, 16 * i)));
+        f.if_(
+          runs(p.pixelTable, 8),
+          () => eachTap(2, (i) => v128.load(i32.add(pointers[0], offset), 16 * i)),
+          () => eachTap(2, (i) => gather(pointers.slice(4 * i, 4 * i + 4), offset)),
+        );
+        next(8);
+      },
+    );
+    f.while_(
+      () => p.pixels,
+      () => {
+        f.set(pointers[0], i32.add(p.image, i32.load(p.pixelTable)));
+        f.set(grads[0], v128.load32Zero(p.grad));
+        eachTap(1, () => v128.load32Zero(i32.add(pointers[0], offset)));
+        next(1);
+      },
+    );
   });
 }
 
