@@ -11,7 +11,7 @@ import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { transform } from "esbuild";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as octet from "../../src/index.ts";
@@ -40,7 +40,11 @@ const flags = [
   "--disable-sync",
 ];
 
-const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'";
+/** Page address -> its content security policy. */
+const policies: Readonly<Record<string, string>> = {
+  "/": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'",
+  "/without-wasm": "default-src 'none'; script-src 'self'",
+};
 
 const html = "<!doctype html><meta charset=utf-8><title>Octet</title>";
 
@@ -56,7 +60,6 @@ describe.skipIf(!executablePath)("the browser build", () => {
   let folder: string;
   let server: Server;
   let browser: Browser;
-  let page: Page;
 
   beforeAll(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), "octet-browser-"));
@@ -65,13 +68,12 @@ describe.skipIf(!executablePath)("the browser build", () => {
     const scenario = await transform(readFileSync(new URL("scenario.ts", import.meta.url), "utf8"), { loader: "ts" });
     server = await serve({
       "/": ["text/html", html],
+      "/without-wasm": ["text/html", html],
       "/main.js": ["text/javascript", main],
       "/octet.js": ["text/javascript", readFileSync(bundled, "utf8")],
       "/scenario.js": ["text/javascript", scenario.code],
     });
     browser = await chromium.launch({ executablePath, args: flags });
-    page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   }, 120_000);
 
   afterAll(async () => {
@@ -80,12 +82,19 @@ describe.skipIf(!executablePath)("the browser build", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("trains a network to the same numbers as in Node, on the wasm kernels", async () => {
-    const { kernels, names, result } = (await page.evaluate('import("/main.js").then((m) => m.run())')) as {
+  /** Runs the scenario on a page of the server. */
+  async function trainOn(address: string) {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${address}`);
+    return (await page.evaluate('import("/main.js").then((m) => m.run())')) as {
       kernels: string;
       names: string[];
       result: ReturnType<typeof train>;
     };
+  }
+
+  it("trains a network to the same numbers as in Node, on the wasm kernels", async () => {
+    const { kernels, names, result } = await trainOn("/");
     expect(kernels).toBe("wasm");
     expect(names).toEqual(Object.keys(octet).toSorted());
 
@@ -98,6 +107,12 @@ describe.skipIf(!executablePath)("the browser build", () => {
     expect(result.error).toBe(here.error);
     expect(result.error).toMatch(/^OctetError: add: /);
   });
+
+  it("falls back to the reference kernels where the page forbids WebAssembly", async () => {
+    const { kernels, result } = await trainOn("/without-wasm");
+    expect(kernels).toBe("reference");
+    expectClose(result.losses, train(octet).losses);
+  });
 });
 
 /** Engines may differ in the last bits of `Math.tanh` and in which multiply-add they use. */
@@ -108,7 +123,9 @@ function expectClose(actual: readonly number[], expected: readonly number[]): vo
 
 function serve(files: Readonly<Record<string, readonly [type: string, body: string]>>): Promise<Server> {
   const server = createServer((request, response) => {
-    const [type, body] = files[request.url ?? ""] ?? ["text/plain", null];
+    const url = request.url ?? "";
+    const [type, body] = files[url] ?? ["text/plain", null];
+    const policy = policies[url] ?? policies["/"];
     response.writeHead(body === null ? 404 : 200, { "Content-Type": type, "Content-Security-Policy": policy });
     response.end(body ?? "not found");
   });

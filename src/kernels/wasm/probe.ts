@@ -9,11 +9,22 @@ import type { MultiplyAdd } from "./instructions.ts";
 
 export type SimdVariant = "simd" | "relaxed-simd";
 
-/** The best variant here, or null where WebAssembly or its SIMD is missing. */
+/** The best variant here, or null where WebAssembly or its SIMD is missing, or forbidden by the page. */
 export function probeSimd(): SimdVariant | null {
-  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(probeModule(plainMultiplyAdd))) return null;
+  const plain = probeModule(plainMultiplyAdd);
+  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(plain) || !mayCompile(plain)) return null;
   const relaxed = probeModule(f32x4.relaxedMultiplyAdd);
   return WebAssembly.validate(relaxed) && computesRight(relaxed) ? "relaxed-simd" : "simd";
+}
+
+/** False where a content security policy forbids WebAssembly: valid modules then do not compile. */
+function mayCompile(valid: Uint8Array<ArrayBuffer>): boolean {
+  try {
+    return new WebAssembly.Module(valid) instanceof WebAssembly.Module;
+  } catch (error) {
+    if (error instanceof WebAssembly.CompileError) return false;
+    throw error;
+  }
 }
 
 /** multiplyAdd(): memory[48…] = memory[0…] · memory[16…] + memory[32…], four floats each. */
