@@ -25,8 +25,9 @@ export function prepare(family: GoldenFamily, case_: GoldenCase, run: Run): Prep
     if (!call) throw new Error(`test/op-cases has no entry with a call for ${case_.op}`);
     return { inputs, module: null, call: (given) => tensorsIn(call(given, case_.kwargs)) };
   }
-  const module = (entry?.make ?? makeModule(case_.op))(case_.args, case_.kwargs).train(case_.training);
-  module.loadStateDict(family.under(case_, "state"));
+  const state = family.under(case_, "state");
+  const module = (entry?.make ?? makeModule(case_.op))(case_.args, case_.kwargs, state).train(case_.training);
+  module.loadStateDict(state);
   if (run === "f64") module.to(float64);
   const call = entry?.run ?? ((m: Module, given: Inputs) => m(...Object.values(given)) as unknown);
   return { inputs, module, call: (given) => tensorsIn(call(module, given)) };

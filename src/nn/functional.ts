@@ -49,3 +49,21 @@ export { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDro
 export { embedding, embeddingBag } from "../ops/embedding.ts";
 export { scaledDotProductAttention } from "../ops/attention.ts";
 export { multiHeadAttentionForward } from "../ops/multihead-attention.ts";
+export { gaussianNllLoss, huberLoss, klDiv, l1Loss, mseLoss, poissonNllLoss, smoothL1Loss } from "../ops/loss.ts";
+export {
+  binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  multilabelSoftMarginLoss,
+  nllLoss,
+} from "../ops/loss-classes.ts";
+export {
+  cosineEmbeddingLoss,
+  cosineSimilarity,
+  hingeEmbeddingLoss,
+  marginRankingLoss,
+  multiMarginLoss,
+  pairwiseDistance,
+  softMarginLoss,
+  tripletMarginLoss,
+} from "../ops/loss-margin.ts";

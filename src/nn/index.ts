@@ -89,3 +89,24 @@ export type { MultiheadAttentionOptions } from "./modules/multihead-attention.ts
 export { TransformerEncoder, TransformerEncoderLayer } from "./modules/transformer.ts";
 export type { EncoderMasks, TransformerEncoderLayerOptions, TransformerEncoderOptions } from "./modules/transformer.ts";
 export * as utils from "./utils/index.ts";
+export {
+  BCELoss,
+  BCEWithLogitsLoss,
+  CosineEmbeddingLoss,
+  CrossEntropyLoss,
+  GaussianNLLLoss,
+  HingeEmbeddingLoss,
+  HuberLoss,
+  KLDivLoss,
+  L1Loss,
+  MarginRankingLoss,
+  MSELoss,
+  MultiLabelSoftMarginLoss,
+  MultiMarginLoss,
+  NLLLoss,
+  PoissonNLLLoss,
+  SmoothL1Loss,
+  SoftMarginLoss,
+  TripletMarginLoss,
+} from "./modules/loss.ts";
+export { CosineSimilarity, PairwiseDistance } from "./modules/distance.ts";

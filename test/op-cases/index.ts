@@ -12,6 +12,7 @@ import { elementwiseCases } from "./elementwise.ts";
 import { convCases } from "./conv.ts";
 import { embeddingCases } from "./embedding.ts";
 import { linearCases } from "./linear.ts";
+import { lossCases } from "./loss.ts";
 import { normCases } from "./norm.ts";
 import { poolCases } from "./pool.ts";
 import { rnnCases } from "./rnn.ts";
@@ -28,6 +29,7 @@ const tables: readonly OpTable[] = [
   sortCases,
   convCases,
   linearCases,
+  lossCases,
   normCases,
   poolCases,
   upsampleCases,

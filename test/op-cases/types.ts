@@ -12,8 +12,8 @@ export type Kwargs = Readonly<Record<string, unknown>>;
 export interface OpCase {
   /** Calls the function. What it returns is flattened to a list of tensors. Needed for functions, unused for modules. */
   readonly call?: (inputs: Inputs, kwargs: Kwargs) => unknown;
-  /** Constructs the module, where `new nn[op](...args, kwargs)` does not do. */
-  readonly make?: (args: readonly unknown[], kwargs: Kwargs) => Module;
+  /** Constructs the module, where `new nn[op](...args, kwargs)` does not do. `state` is loaded afterwards. */
+  readonly make?: (args: readonly unknown[], kwargs: Kwargs, state: ReadonlyMap<string, Tensor>) => Module;
   /** Calls the module, where `module(...inputs)` does not do. */
   readonly run?: (module: Module, inputs: Inputs) => unknown;
   /**
