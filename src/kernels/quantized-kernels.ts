@@ -70,9 +70,21 @@ export interface QuantizedKernels {
 
   // ---- int8 arithmetic: sums are exact in 32 bits, then `epilogue` (core/requantize.ts) finishes each output channel
   /** out[m, rows] = epilogue(input[m, depth] · weightᵀ). */
-  linearInt8(m: number, input: Int8Input, weights: Int8Weights, epilogue: Epilogue, out: ByteArray | Float32Array): void;
+  linearInt8(
+    m: number,
+    input: Int8Input,
+    weights: Int8Weights,
+    epilogue: Epilogue,
+    out: ByteArray | Float32Array,
+  ): void;
   /** out = epilogue(conv(input, weight)), layouts as in {@link ConvGeometry}; padding stands for real zeros. */
-  convInt8(g: ConvGeometry, input: Int8Input, weights: Int8Weights, epilogue: Epilogue, out: ByteArray | Float32Array): void;
+  convInt8(
+    g: ConvGeometry,
+    input: Int8Input,
+    weights: Int8Weights,
+    epilogue: Epilogue,
+    out: ByteArray | Float32Array,
+  ): void;
   /** out[i] = table[x[i]], the table indexed by x's bits as an unsigned byte. */
   lookup(x: ByteArray, table: ByteArray | Float32Array, out: ByteArray | Float32Array): void;
 }

@@ -68,7 +68,14 @@ export function maxPool(g: PoolGeometry, input: NumericArray, output: NumericArr
 function isTwoByTwo({ inSize, outSize, kernel, stride, padding, dilation }: PoolGeometry): boolean {
   const is = (sizes: readonly number[], ...expected: number[]) => expected.every((value, d) => value === sizes[d]);
   const inside = 2 * outSize[1] <= inSize[1] && 2 * outSize[2] <= inSize[2];
-  return inside && is(inSize, 1) && is(kernel, 1, 2, 2) && is(stride, 1, 2, 2) && is(padding, 0, 0, 0) && is(dilation, 1, 1, 1);
+  return (
+    inside &&
+    is(inSize, 1) &&
+    is(kernel, 1, 2, 2) &&
+    is(stride, 1, 2, 2) &&
+    is(padding, 0, 0, 0) &&
+    is(dilation, 1, 1, 1)
+  );
 }
 
 /** {@link maxPool} without inner loops, which costs a third. */

@@ -33,9 +33,20 @@ export interface ConvPackedParams extends PackedParams {
 }
 
 /** Packs a weight [out, in / groups, …kernel] for the convolution of its rank. */
-export function convPrepack(rank: SpatialRank, weight: Tensor, bias: Tensor | null, options: ConvOptions = {}): ConvPackedParams {
+export function convPrepack(
+  rank: SpatialRank,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: ConvOptions = {},
+): ConvPackedParams {
   const packed = packParams(`quantized::conv${rank}d_prepack`, weight, bias);
-  return Object.freeze({ ...packed, rank, transposed: false, original: weight, options: options as ConvPackedParams["options"] });
+  return Object.freeze({
+    ...packed,
+    rank,
+    transposed: false,
+    original: weight,
+    options: options as ConvPackedParams["options"],
+  });
 }
 
 /** Packs a weight [in, out / groups, …kernel] for the transposed convolution of its rank; per-tensor qparams only. */
@@ -47,7 +58,9 @@ export function convTransposePrepack(
 ): ConvPackedParams {
   const op = `quantized::conv_transpose${rank}d_prepack`;
   if (!isPerTensor(quantizerOf(weight))) {
-    throw new OctetError(`${op}: per-channel weights are not supported for transposed convolutions; use a per-tensor weight observer`);
+    throw new OctetError(
+      `${op}: per-channel weights are not supported for transposed convolutions; use a per-tensor weight observer`,
+    );
   }
   const packed = packParams(op, plainWeight(weight, options.groups ?? 1), bias);
   return Object.freeze({ ...packed, rank, transposed: true, original: weight, options });
@@ -112,9 +125,9 @@ function spreadOut(g: ConvGeometry, input: Int8Input): { geometry: ConvGeometry;
   const source = g.outSize; // what the gradient calls output is our input
   const size = eachDimension((d) => (source[d] - 1) * g.stride[d] + 1);
   const planes = g.batch * g.outChannels;
-  const data = (input.data instanceof Int8Array ? new Int8Array(planes * numelOf(size)) : new Uint8Array(planes * numelOf(size))).fill(
-    input.zeroPoint,
-  );
+  const data = (
+    input.data instanceof Int8Array ? new Int8Array(planes * numelOf(size)) : new Uint8Array(planes * numelOf(size))
+  ).fill(input.zeroPoint);
   const [, h, w] = size;
   const spreadStrides = [numelOf(size), h * w * g.stride[0], w * g.stride[1], g.stride[2]];
   const shape = [planes, ...source];

@@ -30,7 +30,14 @@ interface Fused {
   readonly activation?: EpilogueActivation;
 }
 
-function runLinear(op: string, x: Tensor, packed: PackedParams, scale: number, zeroPoint: number, fused: Fused): Tensor {
+function runLinear(
+  op: string,
+  x: Tensor,
+  packed: PackedParams,
+  scale: number,
+  zeroPoint: number,
+  fused: Fused,
+): Tensor {
   const input = int8Input(op, x);
   const { rows, depth } = packed.int8;
   checkDepth(op, x, depth);
@@ -44,7 +51,9 @@ function runLinear(op: string, x: Tensor, packed: PackedParams, scale: number, z
 
 function checkDepth(op: string, x: Tensor, depth: number): void {
   if (x.ndim === 0 || x.shape[x.ndim - 1] !== depth) {
-    throw new OctetError(`quantized::${op}: weight expects ${depth} input features, input has shape ${formatShape(x.shape)}`);
+    throw new OctetError(
+      `quantized::${op}: weight expects ${depth} input features, input has shape ${formatShape(x.shape)}`,
+    );
   }
 }
 
@@ -75,7 +84,8 @@ export function linearTanh(x: Tensor, packed: PackedParams, scale: number, zeroP
 
 /** A float activation quantized to 8 bits by its own range, as dynamic operators do it at every call. */
 export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean) {
-  if (x.dtype !== float32) throw new OctetError(`quantized::${op}: input must be a float32 tensor, got ${x.dtype.name}`);
+  if (x.dtype !== float32)
+    throw new OctetError(`quantized::${op}: input must be a float32 tensor, got ${x.dtype.name}`);
   const n = x.numel();
   const layout = { outer: 1, channels: 1, inner: n };
   const [min, max] = [new Float32Array(1), new Float32Array(1)];

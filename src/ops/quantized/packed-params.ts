@@ -6,7 +6,7 @@ import { roundHalfEven } from "../../core/rounding.ts";
 import { float32 } from "../../core/dtype.ts";
 import { numelOf } from "../../core/shape.ts";
 import type { ByteArray, Int8Input, Int8Weights } from "../../kernels/quantized-kernels.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { perTensorOf, quantizerOf } from "../quantize.ts";
 
 /** Which arithmetic finishes the sums: see core/requantize.ts. */
