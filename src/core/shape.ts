@@ -96,6 +96,12 @@ export function broadcastShapes(op: string, ...shapes: Shape[]): number[] {
   return result;
 }
 
+/** True if a tensor of `shape` can be stretched to `target`. */
+export function broadcastsTo(shape: Shape, target: Shape): boolean {
+  const lead = target.length - shape.length;
+  return lead >= 0 && shape.every((size, d) => size === 1 || size === target[lead + d]);
+}
+
 /** Strides that read a tensor of `shape`/`strides` as if it had the (broadcast) shape `target`. */
 export function expandStrides(shape: Shape, strides: Shape, target: Shape): number[] {
   const lead = target.length - shape.length;

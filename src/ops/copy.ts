@@ -2,7 +2,7 @@
 import { isGradEnabled } from "../autograd/grad-mode.ts";
 import type { DType } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
-import { broadcastShapes, contiguousStrides, expandStrides } from "../core/shape.ts";
+import { broadcastsTo, contiguousStrides, expandStrides } from "../core/shape.ts";
 import { elementsAs } from "../tensor/convert.ts";
 import { copyStrided } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -44,8 +44,7 @@ const overwritten = primitive(
 
 /** Overwrites `self` with the values of `source`, which may have any dtype and a shape that broadcasts to this one. */
 export function copy_(self: Tensor, source: Tensor): Tensor {
-  const shape = broadcastShapes("copy_", self.shape, source.shape);
-  if (shape.length !== self.ndim || shape.some((size, d) => size !== self.shape[d])) {
+  if (!broadcastsTo(source.shape, self.shape)) {
     throw new OctetError(
       `copy_: source of shape ${formatShape(source.shape)} does not broadcast to self of shape ${formatShape(self.shape)}`,
     );
@@ -53,8 +52,8 @@ export function copy_(self: Tensor, source: Tensor): Tensor {
   if (inGraph(self, source)) return assign_("copy_", self, overwritten(self, source));
   const converted = elementsAs(source, self.dtype);
   const data = converted.buffer === self.storage.data.buffer ? converted.slice() : converted;
-  const strides = expandStrides(source.shape, contiguousStrides(source.shape), shape);
-  copyStrided(shape, data, strides, 0, self.storage.data, self.strides, self.offset);
+  const strides = expandStrides(source.shape, contiguousStrides(source.shape), self.shape);
+  copyStrided(self.shape, data, strides, 0, self.storage.data, self.strides, self.offset);
   self.bumpVersion();
   return self;
 }

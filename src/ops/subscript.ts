@@ -6,7 +6,7 @@ import { isGradEnabled } from "../autograd/grad-mode.ts";
 import { bool, int64 } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
-import { broadcastShapes, contiguousStrides, expandStrides, numelOf } from "../core/shape.ts";
+import { broadcastShapes, broadcastsTo, contiguousStrides, expandStrides, numelOf } from "../core/shape.ts";
 import { copyStrided, stridedPositions } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
@@ -187,8 +187,7 @@ function positionsOf(x: Tensor, indices: readonly Index[], strides: Shape = cont
 /** `values` in the dtype of `x`, stretched to `shape`. Leading dimensions of size 1 too many are dropped. */
 function broadcastValues(x: Tensor, values: Tensor, shape: Shape): Tensor {
   const fitted = droppedLead(values.shape, shape.length);
-  const target = broadcastShapes("setIndex", fitted, shape);
-  if (formatShape(target) !== formatShape(shape)) {
+  if (!broadcastsTo(fitted, shape)) {
     throw new OctetError(
       `setIndex: shape mismatch: value tensor of shape ${formatShape(values.shape)} cannot be broadcast to indexing ` +
         `result of shape ${formatShape(shape)}`,

@@ -6,6 +6,7 @@ import { wrapDim } from "../core/shape.ts";
 import { copyStrided } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { asStridedGrad, checkWindow } from "./as-strided.ts";
+import type { Op } from "./op.ts";
 import { composite, primitive } from "./op.ts";
 import { unsqueeze } from "./views.ts";
 
@@ -59,22 +60,23 @@ function selected(x: Tensor, dim: number, index: number): { d: number; at: numbe
  * `x[start:end:step]` along `dim`, as Python slices: negative bounds count from the end, and bounds outside are moved
  * inside. `step` must be at least 1.
  */
-export const slice = primitive(
-  "slice",
-  (x: Tensor, dim: number = 0, start?: number | null, end?: number | null, step: number = 1) => {
-    const { d, first, count } = sliced(x, dim, start, end, step);
-    return x.alias(
-      x.shape.with(d, count),
-      x.strides.with(d, x.strides[d] * step),
-      count > 0 ? x.offset + first * x.strides[d] : x.offset,
-    );
-  },
-  (_out, x, dim: number = 0, start, end, step: number = 1) => {
-    const { shape } = x;
-    const { d, first } = sliced(x, dim, start, end, step);
-    return (g) => [placed(g, shape, d, first, step)];
-  },
-);
+export const slice: Op<[x: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number], Tensor> =
+  primitive(
+    "slice",
+    (x: Tensor, dim: number = 0, start?: number | null, end?: number | null, step: number = 1) => {
+      const { d, first, count } = sliced(x, dim, start, end, step);
+      return x.alias(
+        x.shape.with(d, count),
+        x.strides.with(d, x.strides[d] * step),
+        count > 0 ? x.offset + first * x.strides[d] : x.offset,
+      );
+    },
+    (_out, x, dim: number = 0, start, end, step: number = 1) => {
+      const { shape } = x;
+      const { d, first } = sliced(x, dim, start, end, step);
+      return (g) => [placed(g, shape, d, first, step)];
+    },
+  );
 
 function sliced(
   x: Tensor,
@@ -128,7 +130,7 @@ export const diagonal = composite(
  * A view with any sizes and strides over the storage of `x`, starting at storage index `storageOffset`
  * (default: where `x` starts). Elements may overlap; they may not lie outside the storage.
  */
-export const asStrided = primitive(
+export const asStrided: Op<[x: Tensor, size: Shape, stride: Shape, storageOffset?: number], Tensor> = primitive(
   "asStrided",
   (x: Tensor, size: Shape, stride: Shape, storageOffset?: number) => {
     const offset = storageOffset ?? x.offset;
