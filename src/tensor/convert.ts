@@ -18,7 +18,8 @@ export function convertArray(data: NumericArray, from: DType, to: DType): Numeri
   } else if (to === float16) {
     for (let i = 0; i < n; i++) out[i] = numberToHalf(source[i]);
   } else if (to === int64 && from.isFloatingPoint) {
-    for (let i = 0; i < n; i++) out[i] = Math.trunc(source[i]) || 0; // NaN and -0 become 0
+    // NaN and infinities have no defined value in PyTorch; here they become 0, and so does -0.
+    for (let i = 0; i < n; i++) out[i] = Number.isFinite(source[i]) ? Math.trunc(source[i]) || 0 : 0;
   } else {
     out.set(source); // typed-array stores truncate and wrap as C casts do
   }
