@@ -108,8 +108,8 @@ export function formatResult({ group, name, timings, absent }: CaseResult): stri
     const rate = gflops === null ? "" : `${gflops.toFixed(1).padStart(7)} GFLOP/s`;
     const spread = `(${minMs.toFixed(3)} – ${maxMs.toFixed(3)})`;
     const ratio = `× ${(medianMs / timings[0].medianMs).toFixed(2)}`;
-    return `  ${who.padEnd(28)}${medianMs.toFixed(3).padStart(10)} ms ${spread.padEnd(24)}${rate}  ${ratio}`;
+    return `  ${who.padEnd(38)}${medianMs.toFixed(3).padStart(10)} ms ${spread.padEnd(24)}${rate}  ${ratio}`;
   });
-  const missing = absent.map(({ who, notAvailable }) => `  ${who.padEnd(28)} not available: ${notAvailable}`);
+  const missing = absent.map(({ who, notAvailable }) => `  ${who.padEnd(38)} not available: ${notAvailable}`);
   return [`${group}: ${name}`, ...lines, ...missing].join("\n");
 }

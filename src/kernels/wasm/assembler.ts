@@ -14,7 +14,7 @@
  *     });
  *     new WebAssembly.Module(module.assemble());
  */
-import { encodeName, encodeUnsigned, i32, VALUE_TYPE_CODES } from "./instructions.ts";
+import { encodeName, encodeUnsigned, i32, joinBytes, VALUE_TYPE_CODES } from "./instructions.ts";
 import type { Value, ValueType } from "./instructions.ts";
 
 /** A parameter or local variable; as a value, it reads itself. */
@@ -145,8 +145,8 @@ export class FunctionBuilder {
   /** The function's entry of the code section: size, locals, instructions. */
   encode(): number[] {
     const locals = this.#localTypes.flatMap((type) => [...encodeUnsigned(1), VALUE_TYPE_CODES[type]]);
-    const body = [...encodeUnsigned(this.#localTypes.length), ...locals, ...this.#code, OPCODE.end];
-    return [...encodeUnsigned(body.length), ...body];
+    const body = joinBytes([encodeUnsigned(this.#localTypes.length), locals, this.#code, [OPCODE.end]]);
+    return joinBytes([encodeUnsigned(body.length), body]);
   }
 
   #emit(...parts: (number | readonly number[])[]): void {
@@ -187,17 +187,15 @@ export class ModuleBuilder {
     const memoryImport = [...encodeName("env"), ...encodeName("memory"), 0x02, 0x00, ...encodeUnsigned(0)];
     const exports = this.#functions.map((f, index) => [...encodeName(f.name), 0x00, ...encodeUnsigned(index)]);
     const magicAndVersion = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]; // "\0asm", 1
-    return new Uint8Array([
-      ...magicAndVersion,
-      ...section(1, typeEntries),
-      ...section(2, [memoryImport]),
-      ...section(3, typeOf.map(encodeUnsigned)),
-      ...section(7, exports),
-      ...section(
-        10,
-        this.#functions.map((f) => f.builder.encode()),
-      ),
-    ]);
+    const bodies = this.#functions.map((f) => f.builder.encode());
+    const sections = [
+      section(1, typeEntries),
+      section(2, [memoryImport]),
+      section(3, typeOf.map(encodeUnsigned)),
+      section(7, exports),
+      section(10, bodies),
+    ];
+    return Uint8Array.from(joinBytes([magicAndVersion, ...sections]));
   }
 
   /** The distinct signatures, and each function's index among them. */
@@ -220,8 +218,8 @@ export class ModuleBuilder {
 }
 
 function section(id: number, entries: readonly (readonly number[])[]): number[] {
-  const body = [...encodeUnsigned(entries.length), ...entries.flat()];
-  return [id, ...encodeUnsigned(body.length), ...body];
+  const body = joinBytes([encodeUnsigned(entries.length), ...entries]);
+  return joinBytes([[id], encodeUnsigned(body.length), body]);
 }
 
 function makeLocal<T extends ValueType>(type: T, index: number): Local<T> {

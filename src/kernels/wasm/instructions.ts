@@ -21,6 +21,13 @@ export const VALUE_TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f
 
 // ---- encodings
 
+/** The parts one after the other. (`flat` and spreading take many times as long on lists of this length.) */
+export function joinBytes(parts: readonly (readonly number[])[]): number[] {
+  const joined: number[] = [];
+  for (const part of parts) for (let i = 0; i < part.length; i++) joined.push(part[i]);
+  return joined;
+}
+
 /** LEB128, unsigned. */
 export function encodeUnsigned(value: number): number[] {
   const bytes: number[] = [];
@@ -60,7 +67,7 @@ const memoryArgument = (alignment: number, offset: number): number[] => [alignme
 type Address = Value<"i32">;
 
 function value<T extends ValueType>(type: T, ...code: (readonly number[])[]): Value<T> {
-  return { type, code: code.flat() };
+  return { type, code: joinBytes(code) };
 }
 
 const binary =
