@@ -321,7 +321,7 @@ export const groupNorm = composite(
     if (input.ndim < 2)
       throw new OctetError(`groupNorm: expects input [N, C, *], got shape ${formatShape(input.shape)}`);
     const [n, channels, ...size] = input.shape;
-    if (!(numGroups >= 1) || channels % numGroups !== 0) {
+    if (!Number.isInteger(numGroups) || numGroups < 1 || channels % numGroups !== 0) {
       throw new OctetError(`groupNorm: ${channels} channels are not divisible into ${numGroups} groups`);
     }
     checkVector("groupNorm", "weight", weight, channels);

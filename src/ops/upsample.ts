@@ -108,7 +108,10 @@ function targetSize(spatial: readonly number[], options: InterpolateOptions): Ta
   if (size !== null) {
     if (recomputeScaleFactor)
       throw new OctetError("interpolate: recomputeScaleFactor is not meaningful with an explicit size");
-    return { size: perDimension("size", size), scales: spatial.map(() => null) };
+    const sizes = perDimension("size", size);
+    if (!sizes.every(Number.isInteger))
+      throw new OctetError(`interpolate: size must be whole, got ${formatShape(sizes)}`);
+    return { size: sizes, scales: spatial.map(() => null) };
   }
   const factors = perDimension("scaleFactor", scaleFactor ?? 1);
   const scaled = spatial.map((length, d) => Math.floor(length * factors[d]));
