@@ -157,7 +157,9 @@ class WeightProduct {
 }
 
 function affineOffsets(count: number, step: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i * step);
+  const offsets = new Int32Array(count);
+  for (let i = 0; i < count; i++) offsets[i] = i * step;
+  return offsets;
 }
 
 /** The offsets, repeated for `times` images that lie `step` bytes apart. */

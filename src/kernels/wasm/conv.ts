@@ -157,7 +157,7 @@ function productGroups(
   const { memory, code } = engine;
   const { taps, pixels, outPerGroup } = plan;
   const weights = new PackedWeights(engine, plan, weight);
-  const biasRows = bias ? memory.copy(Float32Array.from({ length: 8 * bias.length }, (_, i) => bias[i >> 3])) : null;
+  const biasRows = bias ? memory.copy(repeatEach(bias, 8)) : null;
   const panels = memory.allocate(Math.min(taps, BLOCK_STEPS) * roundUp(Math.min(pixels, BLOCK_COLUMNS), 8));
   return (group, image, out) => {
     const first: Start =
@@ -211,5 +211,16 @@ class PackedWeights {
 /** Byte offset of each tap inside a row of the weight, whose input channels lie `channel` floats apart. */
 function tapPositions({ taps, inPerGroup }: ConvPlan, channel: number): Int32Array {
   const kernelVolume = taps / inPerGroup;
-  return Int32Array.from({ length: taps }, (_, t) => 4 * (Math.floor(t / kernelVolume) * channel + (t % kernelVolume)));
+  const positions = new Int32Array(taps);
+  for (let c = 0, t = 0; c < inPerGroup; c++) {
+    for (let i = 0; i < kernelVolume; i++) positions[t++] = 4 * (c * channel + i);
+  }
+  return positions;
+}
+
+/** Every value `times` times in a row. */
+function repeatEach(values: Float32Array, times: number): Float32Array {
+  const repeated = new Float32Array(times * values.length);
+  for (let i = 0; i < values.length; i++) repeated.fill(values[i], i * times, (i + 1) * times);
+  return repeated;
 }
