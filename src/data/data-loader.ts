@@ -1,4 +1,5 @@
 /** DataLoader: batches of a dataset, in order or shuffled (`torch.utils.data.DataLoader`). */
+import { int64 } from "../core/dtype.ts";
 import { OctetError } from "../core/errors.ts";
 import type { Generator } from "../core/rng.ts";
 import { tensor } from "../ops/create.ts";
@@ -76,7 +77,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   }
 }
 
-/** Stacks samples: tensors along a new first dimension, numbers into a tensor, tuples and records item by item. */
+/** Stacks samples: tensors along a new first dimension, numbers into a tensor (whole ones int64), tuples and records item by item. */
 export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
   return collateAny(samples) as Collated<T>;
 }
@@ -84,7 +85,7 @@ export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
 function collateAny(samples: readonly unknown[]): unknown {
   const [first] = samples;
   if (first instanceof Tensor) return stack(samples as Tensor[]);
-  if (typeof first === "number") return tensor(samples as number[]);
+  if (typeof first === "number") return collateNumbers(samples as number[]);
   if (Array.isArray(first)) return first.map((_, i) => collateAny((samples as unknown[][]).map((s) => s[i])));
   if (first !== null && typeof first === "object") {
     const keys = Object.keys(first);
@@ -93,4 +94,9 @@ function collateAny(samples: readonly unknown[]): unknown {
     );
   }
   return [...samples];
+}
+
+/** Whole numbers become int64, as class labels have to be; others the default dtype. */
+function collateNumbers(numbers: readonly number[]): Tensor {
+  return tensor(numbers, numbers.every(Number.isInteger) ? { dtype: int64 } : {});
 }
