@@ -14,18 +14,21 @@ import { data, io, manualSeed, nn, noGrad, optim } from "octet";
 
 const { functional: F } = nn;
 
-/** Two convolutions and one linear layer: 20,490 parameters. */
+/** Three convolutions with batch normalization and one linear layer: 16,738 parameters. */
 export class MnistCNN extends nn.Module {
-  conv1 = new nn.Conv2d(1, 16, 3, { padding: 1 });
-  bn1 = new nn.BatchNorm2d(16);
-  conv2 = new nn.Conv2d(16, 32, 3, { padding: 1 });
-  bn2 = new nn.BatchNorm2d(32);
-  fc = new nn.Linear(32 * 7 * 7, 10);
+  conv1 = new nn.Conv2d(1, 8, 3, { padding: 1 });
+  bn1 = new nn.BatchNorm2d(8);
+  conv2 = new nn.Conv2d(8, 24, 3, { padding: 1 });
+  bn2 = new nn.BatchNorm2d(24);
+  conv3 = new nn.Conv2d(24, 48, 3, { padding: 1 });
+  bn3 = new nn.BatchNorm2d(48);
+  fc = new nn.Linear(48 * 3 * 3, 10);
 
   /** Images [N, 1, 28, 28] to class scores [N, 10]. */
   override forward(images: Tensor): Tensor {
     let x = F.maxPool2d(this.bn1(this.conv1(images)).relu(), 2);
     x = F.maxPool2d(this.bn2(this.conv2(x)).relu(), 2);
+    x = F.maxPool2d(this.bn3(this.conv3(x)).relu(), 2);
     return this.fc(x.flatten(1));
   }
 }
@@ -55,7 +58,7 @@ export function trainEpoch(
   report: (batch: number, of: number, loss: number) => void,
 ) {
   const loader = new data.DataLoader(dataset, { batchSize: 64, shuffle: true, dropLast: true });
-  const optimizer = new optim.Adam(model.parameters(), { lr: 3e-3 });
+  const optimizer = new optim.Adam(model.parameters(), { lr: 5e-3 });
   const schedule = new optim.lrScheduler.CosineAnnealingLR(optimizer, loader.length);
   model.train();
   let batch = 0;
