@@ -1,11 +1,21 @@
-/** Vitest setup: modules are functions, so equality and snapshots need to be told what to look at. */
+/** Vitest setup: modules are functions and tensors iterable, so equality and snapshots need to be told what to look at. */
 import { expect } from "vitest";
 import { Module } from "../src/nn/module.ts";
+import { Tensor } from "../src/tensor/tensor.ts";
 
 expect.addSnapshotSerializer({
   test: (value) => value instanceof Module,
   serialize: (value: Module) => value.toString(),
 });
+
+/** Two tensors are equal if dtype, shape and values are. (Vitest would compare them as the iterables that they are.) */
+expect.addEqualityTesters([
+  function tensorsEqual(a: unknown, b: unknown): boolean | undefined {
+    if (!(a instanceof Tensor) && !(b instanceof Tensor)) return undefined;
+    if (!(a instanceof Tensor && b instanceof Tensor) || a.dtype !== b.dtype) return false;
+    return this.equals([a.shape, a.tolist()], [b.shape, b.tolist()]);
+  },
+]);
 
 /** Two modules are equal if they print alike and their states hold the same values. */
 expect.addEqualityTesters([

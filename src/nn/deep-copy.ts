@@ -31,7 +31,11 @@ function copyObject(value: object, memo: Map<unknown, unknown>): unknown {
   }
   if (Object.isFrozen(value)) return value; // dtypes, recipes and other constants
   const prototype = Object.getPrototypeOf(value) as object;
-  const empty = Array.isArray(value) ? [] : value instanceof Callable ? makeCallable(prototype) : Object.create(prototype);
+  const empty = Array.isArray(value)
+    ? []
+    : value instanceof Callable
+      ? makeCallable(prototype)
+      : Object.create(prototype);
   const copy = remember(memo, value, empty as Record<string | symbol, unknown>);
   for (const key of Reflect.ownKeys(value)) {
     if (value instanceof Callable && FUNCTION_OWN.has(key as string)) continue;

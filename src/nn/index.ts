@@ -2,7 +2,8 @@
 export * as functional from "./functional.ts";
 export * as init from "./init.ts";
 export { Module } from "./module.ts";
-export type { ForwardHook, ForwardPreHook, RemovableHandle } from "./module.ts";
+export type { RemovableHandle } from "./hooks.ts";
+export type { ForwardHook, ForwardPreHook, MemberOptions } from "./module.ts";
 export { Parameter } from "./parameter.ts";
 export { StateDict } from "./state-dict.ts";
 export type { StateDictLike } from "./state-dict.ts";

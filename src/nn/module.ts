@@ -10,18 +10,23 @@ import { convertArray, storeElements } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { CALL, Callable } from "./callable.ts";
 import { deepCopy } from "./deep-copy.ts";
+import type { RemovableHandle } from "./hooks.ts";
+import { HookList } from "./hooks.ts";
 import { Parameter } from "./parameter.ts";
 import type { LoadContext, LoadReport, StateDictLike } from "./state-dict.ts";
 import { StateDict, toStateMap } from "./state-dict.ts";
 
-/** Runs before `forward`; returns undefined, or the arguments to use instead (an array). */
-export type ForwardPreHook = (module: Module, args: readonly unknown[]) => readonly unknown[] | void;
+/** Runs before `forward`; returns undefined, or what to call it with instead: an array of arguments, or one argument. */
+export type ForwardPreHook = (module: Module, args: readonly unknown[]) => unknown;
 /** Runs after `forward`; returns undefined, or the output to use instead. */
 export type ForwardHook = (module: Module, args: readonly unknown[], output: unknown) => unknown;
 
-/** Undoes a registration. */
-export interface RemovableHandle {
-  remove(): void;
+/** Which parameters or buffers to give. */
+export interface MemberOptions {
+  /** Those of submodules too (the default). */
+  readonly recurse?: boolean;
+  /** Gives a tensor that several modules share only once (the default). */
+  readonly removeDuplicate?: boolean;
 }
 
 // eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the call signature follows `forward`
@@ -34,8 +39,7 @@ export class Module extends Callable {
   training = true;
   /** Names of the properties that are buffers, and whether each is saved. */
   protected readonly bufferNames = new Map<string, { readonly persistent: boolean }>();
-  /** Hooks in the order they run. */
-  protected readonly hooks: { pre: ForwardPreHook[]; post: ForwardHook[] } = { pre: [], post: [] };
+  protected readonly hooks = { pre: new HookList<ForwardPreHook>(), post: new HookList<ForwardHook>() };
 
   /** The computation. Subclasses give it their own parameters and result; calling the module runs hooks around it. */
   // eslint-disable-next-line typescript/no-explicit-any -- subclasses narrow it
@@ -47,9 +51,12 @@ export class Module extends Callable {
   [CALL](...args: readonly unknown[]): unknown {
     const { pre, post } = this.hooks;
     let inputs = args;
-    for (const hook of pre) inputs = hook(this, inputs) ?? inputs;
+    for (const { hook } of pre.registrations) {
+      const replaced = hook(this, inputs) ?? inputs;
+      inputs = Array.isArray(replaced) ? (replaced as readonly unknown[]) : [replaced];
+    }
     let output: unknown = this.forward(...inputs);
-    for (const hook of post) output = hook(this, inputs, output) ?? output;
+    for (const { hook } of post.registrations) output = hook(this, inputs, output) ?? output;
     return output;
   }
 
@@ -63,12 +70,14 @@ export class Module extends Callable {
   /** Declares a tensor that belongs to the module but is not trained. A persistent one (the default) is saved. */
   registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } = {}): void {
     checkName("buffer", name);
+    this.checkFree("buffer", name, (value) => this.bufferNames.has(name) || value === null);
     this.bufferNames.set(name, { persistent: options.persistent ?? true });
     setProperty(this, name, tensor);
   }
 
   registerParameter(name: string, parameter: Parameter | null): void {
     checkName("parameter", name);
+    this.checkFree("parameter", name, (value) => value instanceof Parameter || value === null);
     setProperty(this, name, parameter);
   }
 
@@ -78,37 +87,56 @@ export class Module extends Callable {
     this.setChild(name, module);
   }
 
+  /** Refuses a name that stands for something else already, such as a method. */
+  private checkFree(what: string, name: string, replaceable: (value: unknown) => boolean): void {
+    const value = getProperty(this, name);
+    if (value === undefined || replaceable(value)) return;
+    throw new OctetError(`${this.getName()}: cannot register ${what} "${name}": the attribute exists already`);
+  }
+
   registerForwardPreHook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): RemovableHandle {
-    this.hooks.pre = insertHook(this.hooks.pre, hook, options.prepend);
-    return { remove: () => void (this.hooks.pre = without(this.hooks.pre, hook)) };
+    return this.hooks.pre.add(hook, options.prepend);
   }
 
   registerForwardHook(hook: ForwardHook, options: { prepend?: boolean } = {}): RemovableHandle {
-    this.hooks.post = insertHook(this.hooks.post, hook, options.prepend);
-    return { remove: () => void (this.hooks.post = without(this.hooks.post, hook)) };
+    return this.hooks.post.add(hook, options.prepend);
   }
 
   /** The hooks in the order they run. */
   registeredHooks(): { readonly pre: readonly ForwardPreHook[]; readonly post: readonly ForwardHook[] } {
-    return { pre: [...this.hooks.pre], post: [...this.hooks.post] };
+    return { pre: this.hooks.pre.list(), post: this.hooks.post.list() };
   }
 
   /** Removes every registration of a hook. */
   removeHook(hook: ForwardHook | ForwardPreHook): void {
-    this.hooks.pre = this.hooks.pre.filter((h) => h !== hook);
-    this.hooks.post = this.hooks.post.filter((h) => h !== hook);
+    this.hooks.pre.removeAll(hook);
+    this.hooks.post.removeAll(hook);
   }
 
   // ---------------------------------------------------------------- iteration, in PyTorch's order
 
-  /** Own submodules. Containers that keep theirs elsewhere override this and {@link setChild}. */
-  *namedChildren(): IterableIterator<[string, Module]> {
+  /**
+   * Every direct submodule under each of its names. Containers that keep theirs elsewhere than in properties override this
+   * and {@link setChild}.
+   */
+  *ownModules(): IterableIterator<[string, Module]> {
     for (const [key, value] of Object.entries(this)) if (value instanceof Module) yield [key, value];
   }
 
   /** Replaces or adds one direct submodule. */
   setChild(name: string, module: Module): void {
+    this.checkFree("module", name, (value) => value instanceof Module || value === null);
     setProperty(this, name, module);
+  }
+
+  /** Direct submodules, each once: one that has several names is given under the first. */
+  *namedChildren(): IterableIterator<[string, Module]> {
+    const seen = new Set<Module>();
+    for (const [name, module] of this.ownModules()) {
+      if (seen.has(module)) continue;
+      seen.add(module);
+      yield [name, module];
+    }
   }
 
   *children(): IterableIterator<Module> {
@@ -140,30 +168,33 @@ export class Module extends Callable {
     }
   }
 
-  *namedParameters(prefix = ""): IterableIterator<[string, Parameter]> {
-    yield* this.namedMembers(prefix, (module) => module.ownParameters());
+  /** All parameters with their dotted paths. One that is shared is given once, under the first. */
+  *namedParameters(prefix = "", options: MemberOptions = {}): IterableIterator<[string, Parameter]> {
+    yield* this.namedMembers(prefix, options, (module) => module.ownParameters());
   }
 
-  *parameters(): IterableIterator<Parameter> {
-    for (const [, parameter] of this.namedParameters()) yield parameter;
+  *parameters(options: Pick<MemberOptions, "recurse"> = {}): IterableIterator<Parameter> {
+    for (const [, parameter] of this.namedParameters("", options)) yield parameter;
   }
 
-  *namedBuffers(prefix = ""): IterableIterator<[string, Tensor]> {
-    yield* this.namedMembers(prefix, (module) => module.ownBuffers());
+  *namedBuffers(prefix = "", options: MemberOptions = {}): IterableIterator<[string, Tensor]> {
+    yield* this.namedMembers(prefix, options, (module) => module.ownBuffers());
   }
 
-  *buffers(): IterableIterator<Tensor> {
-    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  *buffers(options: Pick<MemberOptions, "recurse"> = {}): IterableIterator<Tensor> {
+    for (const [, buffer] of this.namedBuffers("", options)) yield buffer;
   }
 
   private *namedMembers<T extends Tensor>(
     prefix: string,
+    { recurse = true, removeDuplicate = true }: MemberOptions,
     own: (module: Module) => Iterable<[string, T]>,
   ): IterableIterator<[string, T]> {
     const seen = new Set<T>();
-    for (const [path, module] of this.namedModules(prefix)) {
+    const modules: Iterable<[string, Module]> = recurse ? this.namedModules(prefix) : [[prefix, this]];
+    for (const [path, module] of modules) {
       for (const [name, tensor] of own(module)) {
-        if (seen.has(tensor)) continue;
+        if (removeDuplicate && seen.has(tensor)) continue;
         seen.add(tensor);
         yield [join(path, name), tensor];
       }
@@ -174,7 +205,7 @@ export class Module extends Callable {
   getSubmodule(path: string): Module {
     if (path === "") return this;
     const [head, ...rest] = path.split(".");
-    for (const [name, child] of this.namedChildren()) if (name === head) return child.getSubmodule(rest.join("."));
+    for (const [name, child] of this.ownModules()) if (name === head) return child.getSubmodule(rest.join("."));
     throw new OctetError(`${this.getName()} has no submodule "${head}"`);
   }
 
@@ -222,12 +253,13 @@ export class Module extends Callable {
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 
-  /** Converts floating-point parameters and buffers in place. */
+  /** Converts floating-point parameters, their gradients, and buffers in place. */
   to(dtype: DType): this {
+    if (!dtype.isFloatingPoint)
+      throw new OctetError(`${this.getName()}.to: only accepts floating point dtypes, got ${dtype.name}`);
     for (const tensor of [...this.parameters(), ...this.buffers()]) {
-      if (!tensor.dtype.isFloatingPoint || tensor.dtype === dtype) continue;
-      tensor.data = Tensor.fromArray(convertArray(tensor.elements(), tensor.dtype, dtype), tensor.shape, dtype);
-      tensor.grad = null;
+      convertInPlace(tensor, dtype);
+      if (tensor.grad) convertInPlace(tensor.grad, dtype);
     }
     return this;
   }
@@ -266,7 +298,7 @@ export class Module extends Callable {
   private collectState(state: StateDict, prefix: string): void {
     state.metadata.set(prefix.slice(0, -1), { version: this.stateVersion() });
     this.saveToStateDict(state, prefix);
-    for (const [name, child] of this.namedChildren()) child.collectState(state, `${prefix}${name}.`);
+    for (const [name, child] of this.ownModules()) child.collectState(state, `${prefix}${name}.`);
   }
 
   /** Writes this module's own entries. Overridden by modules whose state is more than tensors in properties. */
@@ -308,7 +340,7 @@ export class Module extends Callable {
 
   private distributeState(context: LoadContext, prefix: string, used: Set<string>): void {
     for (const key of this.loadFromStateDict(context, prefix)) used.add(key);
-    for (const [name, child] of this.namedChildren()) child.distributeState(context, `${prefix}${name}.`, used);
+    for (const [name, child] of this.ownModules()) child.distributeState(context, `${prefix}${name}.`, used);
   }
 
   /** Reads this module's own entries and returns the keys it knows. Overridden together with {@link saveToStateDict}. */
@@ -359,7 +391,7 @@ export class Module extends Callable {
   override toString(): string {
     const extra = this.extraRepr();
     const extraLines = extra ? extra.split("\n") : [];
-    const children = [...this.namedChildren()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
+    const children = [...this.ownModules()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
     if (!children.length && extraLines.length <= 1) return `${this.getName()}(${extra})`;
     return `${this.getName()}(${[...extraLines, ...children].map((line) => `\n  ${line}`).join("")}\n)`;
   }
@@ -395,12 +427,7 @@ function getProperty(module: Module, name: string): unknown {
   return (module as unknown as Record<string, unknown>)[name];
 }
 
-function insertHook<H>(list: readonly H[], hook: H, prepend = false): H[] {
-  return prepend ? [hook, ...list] : [...list, hook];
-}
-
-/** The list without one registration of `hook`. */
-function without<H>(list: readonly H[], hook: H): H[] {
-  const at = list.indexOf(hook);
-  return list.filter((_, i) => i !== at);
+function convertInPlace(tensor: Tensor, dtype: DType): void {
+  if (!tensor.dtype.isFloatingPoint || tensor.dtype === dtype) return;
+  tensor.data = Tensor.fromArray(convertArray(tensor.elements(), tensor.dtype, dtype), tensor.shape, dtype);
 }

@@ -45,7 +45,7 @@ function classLayout(op: string, input: Tensor, target: Tensor): ClassLayout {
     );
   }
   if (target.dtype.isFloatingPoint)
-    throw new OctetError(`${op}: expected class indices, got ${target.dtype.name} target`);
+    throw new OctetError(`${op}: expected class indices, got a ${target.dtype.name} target; convert it with .long()`);
   const [classes, n] = single ? [input.shape[0], 1] : [input.shape[1], input.shape[0]];
   return { n, classes, inner: numelOf(input.shape.slice(2)), shape };
 }

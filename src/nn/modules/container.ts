@@ -11,35 +11,40 @@ import { positionOf } from "./positions.ts";
 abstract class Container extends Module {
   protected items = new Map<string, Module>();
 
-  override *namedChildren(): IterableIterator<[string, Module]> {
+  override *ownModules(): IterableIterator<[string, Module]> {
     yield* this.items;
-    yield* super.namedChildren();
+    yield* super.ownModules();
   }
 
   override setChild(name: string, module: Module): void {
-    if (name in this && !this.items.has(name)) super.setChild(name, module);
+    if (Object.hasOwn(this, name)) super.setChild(name, module);
     else this.items.set(name, module);
+  }
+
+  /** The submodules in order, one that stands in several places as often. */
+  protected modulesInOrder(): Module[] {
+    return [...this.ownModules()].map(([, module]) => module);
   }
 
   /** The number of submodules. (`length` belongs to functions, which modules are.) */
   size(): number {
-    return [...this.namedChildren()].length;
+    return this.modulesInOrder().length;
   }
 }
 
 /** What Sequential and ModuleList share: submodules by position. Negative positions count from the end. */
 abstract class ModuleSequence extends Container {
   [Symbol.iterator](): IterableIterator<Module> {
-    return this.children();
+    return this.modulesInOrder()[Symbol.iterator]();
   }
 
   get(index: number): Module {
-    return [...this.children()][positionOf(this.getName(), index, this.size())];
+    return this.modulesInOrder()[positionOf(this.getName(), index, this.size())];
   }
 
   /** Replaces the submodule at `index`; its name stays. */
   set(index: number, module: Module): this {
-    const [name] = [...this.namedChildren()][positionOf(this.getName(), index, this.size())];
+    const [name] = [...this.ownModules()][positionOf(this.getName(), index, this.size())];
     this.setChild(name, module);
     return this;
   }
@@ -56,7 +61,7 @@ abstract class ModuleSequence extends Container {
 
   /** Puts a module before position `index`; all are numbered anew. */
   insert(index: number, module: Module): this {
-    const modules = [...this.children()];
+    const modules = this.modulesInOrder();
     const { length } = modules;
     if (!Number.isInteger(index) || index < -length || index > length) {
       throw new OctetError(`${this.getName()}: index ${index} is out of range for ${length} modules`);
@@ -68,7 +73,7 @@ abstract class ModuleSequence extends Container {
 
   /** Removes and returns the submodule at `index` (default: the last); the others are numbered anew. */
   pop(index = -1): Module {
-    const modules = [...this.children()];
+    const modules = this.modulesInOrder();
     const [removed] = modules.splice(positionOf(this.getName(), index, modules.length), 1);
     this.renumber(modules);
     return removed;
@@ -104,13 +109,13 @@ export class Sequential<In extends readonly unknown[] = [input: Tensor], Out = T
 
   override forward(...inputs: In): Out {
     let values: readonly unknown[] = inputs;
-    for (const module of this.children()) values = [module(...values)];
+    for (const module of this.modulesInOrder()) values = [module(...values)];
     return values[0] as Out;
   }
 
   /** The modules at positions `start` to `end` (exclusive), under their names, in a new Sequential. */
   slice(start?: number, end?: number): Sequential {
-    return new Sequential([...this.namedChildren()].slice(start, end));
+    return new Sequential([...this.ownModules()].slice(start, end));
   }
 }
 
@@ -127,7 +132,7 @@ export class ModuleList extends ModuleSequence {
 
   /** The modules at positions `start` to `end` (exclusive), in a new list. */
   slice(start?: number, end?: number): ModuleList {
-    return new ModuleList([...this.children()].slice(start, end));
+    return new ModuleList(this.modulesInOrder().slice(start, end));
   }
 
   /** As PyTorch prints it: neighbours that print alike are printed once, with their number. */
@@ -161,7 +166,7 @@ export class ModuleDict extends Container {
   }
 
   get(name: string): Module {
-    for (const [key, module] of this.namedChildren()) if (key === name) return module;
+    for (const [key, module] of this.ownModules()) if (key === name) return module;
     throw new OctetError(`${this.getName()}: there is no module "${name}"; there are: ${[...this.keys()].join(", ")}`);
   }
 
@@ -186,15 +191,15 @@ export class ModuleDict extends Container {
   }
 
   keys(): string[] {
-    return [...this.namedChildren()].map(([name]) => name);
+    return [...this.ownModules()].map(([name]) => name);
   }
 
   values(): Module[] {
-    return [...this.children()];
+    return this.modulesInOrder();
   }
 
   entries(): [string, Module][] {
-    return [...this.namedChildren()];
+    return [...this.ownModules()];
   }
 
   /** Iterates over the names, as PyTorch does. */

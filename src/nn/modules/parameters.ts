@@ -84,12 +84,12 @@ export class ParameterDict extends ParameterContainer {
     this.update(parameters);
   }
 
-  /** Adds or replaces parameters. */
+  /** Adds or replaces parameters: those of an object in the order of their names, as in PyTorch; entries as they come. */
   update(parameters: NamedParameters): this {
     const entries =
       Symbol.iterator in parameters
         ? (parameters as Iterable<readonly [string, Tensor]>)
-        : Object.entries(parameters as Readonly<Record<string, Tensor>>);
+        : Object.entries(parameters as Readonly<Record<string, Tensor>>).sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [name, parameter] of entries) this.set(name, parameter);
     return this;
   }
