@@ -33,24 +33,33 @@ interface Matrices {
 
 /** `x` is [rows, columns] or [batch, rows, columns]. Copies only what lies neither row by row nor column by column. */
 function matricesOf(x: Tensor, dtype: DType): Matrices {
-  const [rows, columns] = x.shape.slice(-2);
-  const [rowStep, columnStep] = x.strides.slice(-2);
-  const step = x.ndim === 3 ? x.strides[0] : 0;
-  const packed = (outer: number, outerStep: number, inner: number, innerStep: number) =>
-    (inner === 1 || innerStep === 1) && (outer === 1 || outerStep === inner);
+  const { shape, strides, ndim } = x;
+  const [rows, columns] = [shape[ndim - 2], shape[ndim - 1]];
+  const [rowStep, columnStep] = [strides[ndim - 2], strides[ndim - 1]];
   if (x.dtype === dtype) {
-    const window = { data: x.storage.data, offset: x.offset, step };
-    if (packed(rows, rowStep, columns, columnStep)) return { ...window, transposed: false };
-    if (packed(columns, columnStep, rows, rowStep)) return { ...window, transposed: true };
+    const byRows = isPacked(rows, rowStep, columns, columnStep);
+    if (byRows || isPacked(columns, columnStep, rows, rowStep)) {
+      return { data: x.storage.data, transposed: !byRows, offset: x.offset, step: ndim === 3 ? strides[0] : 0 };
+    }
   }
   return { data: elementsAs(x, dtype), transposed: false, offset: 0, step: rows * columns };
+}
+
+/** True if `outer` runs of `inner` elements lie one after the other without gaps. Sizes of 1 may have any step. */
+function isPacked(outer: number, outerStep: number, inner: number, innerStep: number): boolean {
+  return (inner === 1 || innerStep === 1) && (outer === 1 || outerStep === inner);
+}
+
+/** `length` elements from `start` on; the array itself if that is all of it, because making a subarray costs more than small products. */
+function windowOf(data: NumericArray, start: number, length: number): NumericArray {
+  return start === 0 && data.length === length ? data : data.subarray(start, start + length);
 }
 
 /** a · b for matrices [m, k] · [k, n] or equally long stacks of them. Outside autograd. */
 function product(op: string, a: Tensor, b: Tensor): Tensor {
   const dtype = sameDtype(op, { "the first factor": a, "the second factor": b });
   if (dtype === bool) throw new OctetError(`${op}: not supported for bool tensors`);
-  const [m, k] = a.shape.slice(-2);
+  const [m, k] = [a.shape[a.ndim - 2], a.shape[a.ndim - 1]];
   const n = b.shape[b.ndim - 1];
   if (b.shape[b.ndim - 2] !== k) {
     throw new OctetError(`${op}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} cannot be multiplied`);
@@ -66,9 +75,9 @@ function product(op: string, a: Tensor, b: Tensor): Tensor {
       const [from, to] = [left.offset + i * left.step, right.offset + i * right.step];
       multiply(
         spec,
-        left.data.subarray(from, from + m * k),
-        right.data.subarray(to, to + k * n),
-        out.subarray(i * m * n, (i + 1) * m * n),
+        windowOf(left.data, from, m * k),
+        windowOf(right.data, to, k * n),
+        windowOf(out, i * m * n, m * n),
       );
     }
   }
@@ -259,10 +268,10 @@ export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | null], T
     if (bias) fillRows(out, floatElements(bias, compute));
     if (out.length > 0 && inFeatures > 0) {
       const matrix = matricesOf(weight, compute);
-      const end = matrix.offset + weight.numel();
-      const spec = { m: rows, n: outFeatures, k: inFeatures, transA: false, transB: !matrix.transposed };
-      const right = matrix.data.subarray(matrix.offset, end) as FloatArray;
-      kernels().gemm({ ...spec, accumulate: !!bias }, floatElements(input, compute), right, out);
+      const right = windowOf(matrix.data, matrix.offset, weight.numel()) as FloatArray;
+      const [transB, accumulate] = [!matrix.transposed, !!bias];
+      const spec = { m: rows, n: outFeatures, k: inFeatures, transA: false, transB, accumulate };
+      kernels().gemm(spec, floatElements(input, compute), right, out);
     }
     return tensorFromComputed(out, [...input.shape.slice(0, -1), outFeatures], dtype);
   },
