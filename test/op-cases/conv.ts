@@ -1,5 +1,5 @@
 /** How the convolutions of src/ops/conv.ts, their modules, and padding are called. */
-import * as nn from "../../src/nn/index.ts";
+import type * as nn from "../../src/nn/index.ts";
 import * as ops from "../../src/ops/conv.ts";
 import type { PadOptions } from "../../src/ops/pad.ts";
 import { pad } from "../../src/ops/pad.ts";
