@@ -27,7 +27,7 @@ export {
   hardtanh_,
   leakyRelu,
   leakyRelu_,
-  logSigmoid,
+  logsigmoid,
   mish,
   prelu,
   relu,
@@ -67,3 +67,4 @@ export {
   softMarginLoss,
   tripletMarginLoss,
 } from "../ops/loss-margin.ts";
+export { oneHot } from "../ops/indexing.ts";

@@ -213,7 +213,7 @@ export const silu = activation("silu", { kernel: "silu", gradient: "siluGrad", k
 export const mish = activation("mish", { kernel: "mish", gradient: "mishGrad", keeps: "input" });
 
 /** log(sigmoid(x)). */
-export const logSigmoid = pointwise("logSigmoid", {
+export const logsigmoid = pointwise("logsigmoid", {
   kernel: "logSigmoid",
   gradient: "logSigmoidGrad",
   keeps: "input",

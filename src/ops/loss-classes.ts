@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { add, div, log, log1p, mul, neg, sub, where } from "./arithmetic.ts";
 import { clamp } from "./combinations.ts";
 import { eq } from "./comparison.ts";
-import { logSigmoid } from "./activation.ts";
+import { logsigmoid } from "./activation.ts";
 import type { LossReduction, ReductionOptions } from "./loss-reduction.ts";
 import { checkSameShape, reduceLoss } from "./loss-reduction.ts";
 import { composite, primitive } from "./op.ts";
@@ -242,7 +242,7 @@ export const binaryCrossEntropyWithLogits = composite(
   (input: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor => {
     checkSameShape("binaryCrossEntropyWithLogits", input, target);
     const { weight, posWeight, reduction } = options;
-    const yes = logSigmoid(input);
+    const yes = logsigmoid(input);
     const logs = posWeight ? mul(add(mul(sub(posWeight, 1), target), 1), yes) : yes;
     const losses = sub(mul(sub(1, target), input), logs);
     return weightedLoss("binaryCrossEntropyWithLogits", losses, weight, reduction);
@@ -254,7 +254,7 @@ export const multilabelSoftMarginLoss = composite(
   "multilabelSoftMarginLoss",
   (input: Tensor, target: Tensor, options: WeightOptions = {}): Tensor => {
     const { weight, reduction } = options;
-    const losses = neg(add(mul(target, logSigmoid(input)), mul(sub(1, target), logSigmoid(neg(input)))));
+    const losses = neg(add(mul(target, logsigmoid(input)), mul(sub(1, target), logsigmoid(neg(input)))));
     const perSample = div(sum(weight ? mul(losses, weight) : losses, -1), input.shape.at(-1) ?? 1);
     return reduceLoss("multilabelSoftMarginLoss", perSample, reduction);
   },

@@ -62,7 +62,7 @@ export const activationCases: OpTable = {
   silu: pointwise(activation.silu, "silu_edges"),
   mish: pointwise(activation.mish, "mish_edges"),
   leakyRelu: pointwise(activation.leakyRelu, "leaky_relu_edges"),
-  logSigmoid: pointwise(activation.logSigmoid, "logsigmoid_edges"),
+  logsigmoid: pointwise(activation.logsigmoid, "logsigmoid_edges"),
   softplus: pointwise(activation.softplus, "softplus_edges"),
   softsign: pointwise(activation.softsign, "softsign_edges"),
   tanhshrink: pointwise(activation.tanhshrink, "tanhshrink_edges"),

@@ -20,11 +20,10 @@ def camel(name):
 
 PLAIN = ["relu", "relu6", "hardtanh", "hardswish", "hardsigmoid", "elu", "celu", "selu", "gelu", "silu", "mish", "leaky_relu",
          "logsigmoid", "softplus", "softsign", "tanhshrink", "hardshrink", "softshrink", "sigmoid", "tanh"]
-OCTET = {"logsigmoid": "logSigmoid"}
 for name in PLAIN:
     if name in ("sigmoid", "tanh"):  # the functions are in the family elementwise
         continue
-    fn, op = getattr(F, name), OCTET.get(name, camel(name))
+    fn, op = getattr(F, name), camel(name)
     f.function(name, op, lambda x, fn=fn: fn(x), dict(x=SMOOTH))
     # At 3, PyTorch's scalar and vector code of hardswish's gradient disagree.
     edges = EDGES[EDGES.abs() != 3] if name == "hardswish" else EDGES

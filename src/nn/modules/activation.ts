@@ -278,7 +278,7 @@ export class Mish extends InplaceActivation {
 /** log(sigmoid(x)). */
 export class LogSigmoid extends Module {
   override forward(input: Tensor): Tensor {
-    return F.logSigmoid(input);
+    return F.logsigmoid(input);
   }
 }
 
