@@ -51,6 +51,7 @@ export async function loadKernels(): Promise<KernelsName> {
 
 function resolve(name: KernelsName): Kernels {
   const found = name === "wasm" ? wasmKernels() : name === "reference" ? referenceKernels : undefined;
-  if (!found) throw new OctetError(`kernels "${name}" are not available here; available: ${availableKernels().join(", ")}`);
+  if (!found)
+    throw new OctetError(`kernels "${name}" are not available here; available: ${availableKernels().join(", ")}`);
   return found;
 }
