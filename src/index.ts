@@ -1,6 +1,14 @@
 /** The public surface of Octet: torch's functions at the top, its namespaces as namespace exports. */
 export * from "./core/dtype.ts";
 export { FileFormatError, OctetError } from "./core/errors.ts";
+export {
+  perChannelAffine,
+  perChannelAffineFloatQparams,
+  perChannelSymmetric,
+  perTensorAffine,
+  perTensorSymmetric,
+} from "./core/qparams.ts";
+export type { QScheme } from "./core/qparams.ts";
 export { getPrintoptions, setPrintoptions } from "./core/printing.ts";
 export type { PrintOptions } from "./core/printing.ts";
 export { Generator, defaultGenerator, manualSeed, withGenerator } from "./core/rng.ts";

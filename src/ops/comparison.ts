@@ -34,6 +34,12 @@ export const bitwiseAnd = bitwise("bitwiseAnd");
 export const bitwiseOr = bitwise("bitwiseOr");
 export const bitwiseXor = bitwise("bitwiseXor");
 
+/** True if both tensors have the same shape and every pair of elements is equal (`torch.equal`); NaN equals nothing. */
+export const equal = nondifferentiable("equal", (a: Tensor, b: Tensor): boolean => {
+  if (a.ndim !== b.ndim || a.shape.some((size, d) => size !== b.shape[d])) return false;
+  return eq(a, b).elements().every(Boolean);
+});
+
 export const logicalNot = nondifferentiable("logicalNot", (x: Tensor) => evaluateUnary("logicalNot", x, x.dtype, bool));
 export const isnan = nondifferentiable("isnan", (x: Tensor) => evaluateUnary("isnan", x, x.dtype, bool));
 export const isinf = nondifferentiable("isinf", (x: Tensor) => evaluateUnary("isinf", x, x.dtype, bool));

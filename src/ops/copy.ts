@@ -1,6 +1,7 @@
 /** Copies of whole tensors, and the in-place operators that overwrite one. */
 import { isGradEnabled } from "../autograd/grad-mode.ts";
 import type { DType } from "../core/dtype.ts";
+import { float32 } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import { broadcastsTo, contiguousStrides, expandStrides } from "../core/shape.ts";
 import { elementsAs } from "../tensor/convert.ts";
@@ -9,6 +10,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
 import { asDtype } from "./arithmetic.ts";
 import { assign_, composite, primitive } from "./op.ts";
+import { copyQuantized_ } from "./quantized/copy.ts";
 
 /** A contiguous copy in storage of its own, with the gradient passing through. */
 export const clone = primitive(
@@ -49,6 +51,7 @@ export function copy_(self: Tensor, source: Tensor): Tensor {
       `copy_: source of shape ${formatShape(source.shape)} does not broadcast to self of shape ${formatShape(self.shape)}`,
     );
   }
+  if (self.isQuantized || source.isQuantized) return copyQuantized_(self, source);
   if (inGraph(self, source)) return assign_("copy_", self, overwritten(self, source));
   const converted = elementsAs(source, self.dtype);
   const data = converted.buffer === self.storage.data.buffer ? converted.slice() : converted;
@@ -71,8 +74,12 @@ export function zero_(self: Tensor): Tensor {
   return fill_(self, 0);
 }
 
-/** A number as a tensor without dimensions; integer dtypes drop the fraction, and refuse what they cannot hold. */
+/**
+ * A number as a tensor without dimensions; integer dtypes drop the fraction, and refuse what they cannot hold. For a
+ * quantized dtype it is the real value, in float32.
+ */
 export function scalarOf(op: string, value: number | boolean, dtype: DType): Tensor {
+  if (dtype.isQuantized) return scalarOf(op, value, float32);
   const out = Tensor.zeros([], dtype);
   if (dtype.category !== 1) {
     out.writeAt(0, +value);
@@ -88,6 +95,7 @@ export function scalarOf(op: string, value: number | boolean, dtype: DType): Ten
 
 /** Refuses an in-place change without a recorded form to a tensor that a graph needs. */
 export function assertWritable(op: string, self: Tensor): void {
+  if (self.isQuantized) throw new OctetError(`${op}: a quantized tensor cannot be filled at random`);
   if (!inGraph(self)) return;
   throw new OctetError(
     self.leafRequiresGrad

@@ -88,3 +88,27 @@ export { logSoftmax, softmax } from "./softmax.ts";
 export { alphaDropout, dropout, featureAlphaDropout } from "./dropout.ts";
 export { gru, gruCell, lstm, lstmCell, rnnRelu, rnnReluCell, rnnTanh, rnnTanhCell } from "./rnn.ts";
 export type { RnnOptions } from "./rnn.ts";
+export {
+  _chooseQparamsPerTensor,
+  _emptyAffineQuantized,
+  _emptyPerChannelAffineQuantized,
+  _makePerChannelQuantizedTensor,
+  _makePerTensorQuantizedTensor,
+  dequantize,
+  intRepr,
+  qPerChannelAxis,
+  qPerChannelScales,
+  qPerChannelZeroPoints,
+  qScale,
+  qZeroPoint,
+  quantizePerChannel,
+  quantizePerTensor,
+  quantizePerTensorDynamic,
+} from "./quantize.ts";
+export type { AffineOptions, PerChannelOptions, Qparam } from "./quantize.ts";
+export { fakeQuantizePerChannelAffine, fakeQuantizePerTensorAffine } from "./fake-quantize.ts";
+export { fusedMovingAvgObsFakeQuant } from "./fused-fake-quantize.ts";
+export {
+  _fakeQuantizeLearnablePerChannelAffine,
+  _fakeQuantizeLearnablePerTensorAffine,
+} from "./learnable-fake-quantize.ts";

@@ -13,15 +13,19 @@ import * as create from "./create.ts";
 import * as elementwise from "./elementwise.ts";
 import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
+import * as quantize from "./quantize.ts";
+import "./quantized/tensor-forms.ts";
 import * as random from "./random.ts";
 import * as reduce from "./reduce.ts";
 import type { ExtremeMethod } from "./reduce.ts";
+import { resize_ } from "./resize.ts";
 import * as shape from "./shape.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 import * as sort from "./sort.ts";
 import type { MedianMethod, UniqueMethod } from "./sort.ts";
 import * as statistics from "./statistics.ts";
 import * as subscript from "./subscript.ts";
+import { unfold } from "./windows.ts";
 
 /** The operator without its first argument. */
 export type Method<F extends (...args: never[]) => unknown> = (...args: Rest<Parameters<F>>) => ReturnType<F>;
@@ -52,6 +56,7 @@ declare module "../tensor/tensor.ts" {
     le: Method<typeof elementwise.le>;
     gt: Method<typeof elementwise.gt>;
     ge: Method<typeof elementwise.ge>;
+    equal: Method<typeof elementwise.equal>;
     logicalAnd: Method<typeof elementwise.logicalAnd>;
     logicalOr: Method<typeof elementwise.logicalOr>;
     logicalXor: Method<typeof elementwise.logicalXor>;
@@ -139,6 +144,7 @@ declare module "../tensor/tensor.ts" {
     diagonal: Method<typeof shape.diagonal>;
     asStrided: Method<typeof shape.asStrided>;
     unbind: Method<typeof shape.unbind>;
+    unfold: Method<typeof unfold>;
     split: Method<typeof shape.split>;
     chunk: Method<typeof shape.chunk>;
     squeeze_: Method<typeof shape.squeeze_>;
@@ -156,6 +162,7 @@ declare module "../tensor/tensor.ts" {
     contiguous: Method<typeof copy.contiguous>;
     copy_: Method<typeof copy.copy_>;
     fill_: Method<typeof copy.fill_>;
+    resize_: Method<typeof resize_>;
     zero_: Method<typeof copy.zero_>;
     newEmpty: Method<typeof create.newEmpty>;
     newFull: Method<typeof create.newFull>;
@@ -231,6 +238,15 @@ declare module "../tensor/tensor.ts" {
     readonly mT: Tensor;
     /** The entries of the first dimension. */
     [Symbol.iterator](): Iterator<Tensor>;
+    /** The real values of a quantized tensor, in float32. */
+    dequantize(): Tensor;
+    intRepr: Method<typeof quantize.intRepr>;
+    qscheme: Method<typeof quantize.qscheme>;
+    qScale: Method<typeof quantize.qScale>;
+    qZeroPoint: Method<typeof quantize.qZeroPoint>;
+    qPerChannelScales: Method<typeof quantize.qPerChannelScales>;
+    qPerChannelZeroPoints: Method<typeof quantize.qPerChannelZeroPoints>;
+    qPerChannelAxis: Method<typeof quantize.qPerChannelAxis>;
     matmul: Method<typeof linear.matmul>;
     mm: Method<typeof linear.mm>;
     bmm: Method<typeof linear.bmm>;
@@ -267,6 +283,8 @@ const { stdMean: _stdMean, varMean: _varMean, ...statisticsMethods } = statistic
 const { backward, detach_, registerHook, retainGrad } = autograd;
 
 const { relu, relu_, prelu, hardshrink } = activation;
+const { dequantize, intRepr, qscheme, qScale, qZeroPoint } = quantize;
+const { qPerChannelScales, qPerChannelZeroPoints, qPerChannelAxis } = quantize;
 
 const methods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
@@ -293,6 +311,16 @@ const methods: Readonly<Record<string, unknown>> = {
   copy_,
   fill_,
   zero_,
+  resize_,
+  unfold,
+  dequantize,
+  intRepr,
+  qscheme,
+  qScale,
+  qZeroPoint,
+  qPerChannelScales,
+  qPerChannelZeroPoints,
+  qPerChannelAxis,
   newEmpty,
   newFull,
   newOnes,

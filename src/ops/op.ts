@@ -106,7 +106,10 @@ type AnyFunction = (...args: never[]) => unknown;
 /** "same": the operator's own forward serves quantized tensors, because it only moves elements or reads shapes. */
 const quantizedForms = new Map<OpInfo, AnyFunction | "same">();
 
-/** Says what an operator does when one of its arguments is a quantized tensor. Called in the file of that operator. */
+/**
+ * Says what an operator does when one of its arguments is a quantized tensor. Called in the file of that operator, or in
+ * ops/quantized for those that need more than the integers.
+ */
 export function quantizedForm<A extends readonly unknown[], R>(op: Op<A, R>, form: ((...args: A) => R) | "same"): void {
   quantizedForms.set(op.op, form as AnyFunction | "same");
 }

@@ -48,7 +48,7 @@ const quantizeOne = nondifferentiable(
     checkFloat(x);
     checkQuantizedDtype(dtype);
     const op = "quantize_tensor_per_tensor_affine";
-    return quantizeWith(x, perTensorQuantizer(op, qparamValue(scale), qparamValue(zeroPoint), dtype), dtype);
+    return quantizeTensor(x, perTensorQuantizer(op, qparamValue(scale), qparamValue(zeroPoint), dtype), dtype);
   },
 );
 
@@ -84,7 +84,7 @@ export const quantizePerChannel = nondifferentiable(
     if (quantizer.qscheme === perChannelAffine) {
       for (const zp of quantizer.zeroPoints) perTensorQuantizer("quantize_tensor_per_channel_affine", 1, zp, dtype);
     }
-    return quantizeWith(x, quantizer, dtype);
+    return quantizeTensor(x, quantizer, dtype);
   },
 );
 
@@ -97,7 +97,7 @@ export const quantizePerTensorDynamic = nondifferentiable(
     if (dtype !== quint8 && dtype !== qint8)
       throw new OctetError(`quantize_per_tensor_dynamic: dtype ${dtype.name} not supported`);
     const { scale, zeroPoint } = dynamicQparams(x, dtype, reduceRange);
-    return quantizeWith(x, perTensorQuantizer("quantize_per_tensor_dynamic", scale, zeroPoint, dtype), dtype);
+    return quantizeTensor(x, perTensorQuantizer("quantize_per_tensor_dynamic", scale, zeroPoint, dtype), dtype);
   },
 );
 
@@ -114,15 +114,21 @@ function dynamicQparams(x: Tensor, dtype: DType, reduceRange: boolean) {
   return chooseQparams(min[0], max[0], dtype.min, dtype.max, { reduceRange });
 }
 
-function quantizeWith(x: Tensor, quantizer: Quantizer, dtype: DType): Tensor {
-  const out = dtype.allocate(x.numel());
-  kernels().quantize(
-    x.elements() as Float32Array,
-    channelLayout(quantizer, x.shape),
-    arithmeticQparams(quantizer, dtype),
-    out,
-  );
-  return fromIntegers(out, x.shape, dtype, quantizer);
+/** float32 values of a shape as integers of `dtype`. */
+export function quantizeWith(
+  values: Float32Array,
+  shape: readonly number[],
+  quantizer: Quantizer,
+  dtype: DType,
+): Tensor {
+  const out = dtype.allocate(values.length);
+  kernels().quantize(values, channelLayout(quantizer, shape), arithmeticQparams(quantizer, dtype), out);
+  return fromIntegers(out, shape, dtype, quantizer);
+}
+
+/** {@link quantizeWith} of a float32 tensor. */
+function quantizeTensor(x: Tensor, quantizer: Quantizer, dtype: DType): Tensor {
+  return quantizeWith(x.elements() as Float32Array, x.shape, quantizer, dtype);
 }
 
 // ---------------------------------------------------------------- to float

@@ -8,7 +8,9 @@ import { computeDtype, elementsAs, tensorFromComputed } from "../tensor/convert.
 import { Tensor } from "../tensor/tensor.ts";
 import { asDtype, div, eq, maximum, minimum, mul, ne } from "./elementwise.ts";
 import type { ArgumentGradient, Op } from "./op.ts";
-import { nondifferentiable, primitive } from "./op.ts";
+import { nondifferentiable, primitive, quantizedForm } from "./op.ts";
+import { perTensorOf } from "./quantize.ts";
+import { integersOf, relabelled } from "./quantized/integers.ts";
 import type { Dims, Lines, ReduceArguments, ReduceOptions, ReducePlan, Reduction } from "./reduction.ts";
 import { accumulateDtype, evenly, forEachLine, linesOf, planOf, reduced, refuseEmpty, spread } from "./reduction.ts";
 import { flip, reshape } from "./shape.ts";
@@ -203,6 +205,18 @@ function placedAlong(gradient: Tensor, index: Tensor, shape: readonly number[], 
 
 const maxAlong = extremeAlong("max");
 const minAlong = extremeAlong("min");
+
+// Integers compare as the real values do that they stand for.
+for (const [all, along] of [
+  [maxOfAll, maxAlong],
+  [minOfAll, minAlong],
+] as const) {
+  quantizedForm(all, (x) => relabelled(all(integersOf(x)), x, perTensorOf(x)));
+  quantizedForm(along, (x, dim, options) => {
+    const [values, indices] = along(integersOf(x), dim, options);
+    return [relabelled(values, x, perTensorOf(x)), indices];
+  });
+}
 
 /** The three forms of {@link max} and {@link min}. */
 export interface Extreme {

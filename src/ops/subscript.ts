@@ -15,6 +15,7 @@ import { asDtype } from "./elementwise.ts";
 import { addedAt, indexSelect, indexValues, nonzero, takenAt, writtenAt } from "./indexing.ts";
 import type { ArgumentGradient } from "./op.ts";
 import { assign_, composite, primitive } from "./op.ts";
+import { requantized } from "./quantized/copy.ts";
 import { expand, permute, reshape, unsqueeze } from "./views.ts";
 import { select, slice } from "./windows.ts";
 
@@ -193,7 +194,8 @@ function broadcastValues(x: Tensor, values: Tensor, shape: Shape): Tensor {
         `result of shape ${formatShape(shape)}`,
     );
   }
-  return expand(reshape(asDtype(values.detach(), x.dtype), fitted), shape);
+  const stored = x.isQuantized ? requantized("index_put", values, x) : asDtype(values.detach(), x.dtype);
+  return expand(reshape(stored, fitted), shape);
 }
 
 function droppedLead(shape: Shape, rank: number): Shape {

@@ -231,8 +231,8 @@ function inPlaceView<A extends readonly unknown[]>(name: string, op: (x: Tensor,
         `${name}: a leaf that requires grad, or a view of a tensor in a graph, cannot change in place`,
       );
     }
-    const { shape, strides, gradFn, outputIndex } = op(self, ...args);
-    Object.assign(self, gradFn ? { shape, strides, gradFn, outputIndex } : { shape, strides });
+    const { shape, strides, quantizer, gradFn, outputIndex } = op(self, ...args);
+    Object.assign(self, { shape, strides, quantizer }, gradFn ? { gradFn, outputIndex } : {});
     return self;
   };
 }

@@ -144,6 +144,20 @@ export const asStrided: Op<[x: Tensor, size: Shape, stride: Shape, storageOffset
   },
 );
 
+/** All windows of `size` entries along `dimension`, `step` apart, as a last dimension (`torch.Tensor.unfold`). They overlap. */
+export const unfold = composite("unfold", (x: Tensor, dimension: number, size: number, step: number): Tensor => {
+  const d = wrapDim("unfold", dimension, x.ndim);
+  const n = x.shape[d] ?? 1;
+  if (!Number.isInteger(size) || size < 0 || size > n) {
+    throw new OctetError(`unfold: maximum size for tensor at dimension ${d} is ${n} but size is ${size}`);
+  }
+  if (!Number.isInteger(step) || step < 1) throw new OctetError(`unfold: step is ${step} but must be > 0`);
+  if (x.ndim === 0) return asStrided(x, [size], [1]);
+  const count = Math.floor((n - size) / step) + 1;
+  const strides = [...x.strides.with(d, x.strides[d] * step), x.strides[d]];
+  return asStrided(x, [...x.shape.with(d, count), size], strides);
+});
+
 // ---------------------------------------------------------------- several windows
 
 /** The entries of dimension `dim`, each without that dimension. */

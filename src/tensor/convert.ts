@@ -47,13 +47,22 @@ export function tensorFromComputed(data: NumericArray, shape: readonly number[],
   return Tensor.fromArray(dtype === float16 ? convertArray(data, float32, float16) : data, shape, dtype);
 }
 
-/** Copies the values of `source` (same shape) into `target`, converting the dtype; counts as an in-place change. */
+/**
+ * Copies the values of `source` (same shape) into `target`, converting the dtype; counts as an in-place change. Quantized
+ * tensors are copied to their own dtype only, together with their qparams.
+ */
 export function storeElements(op: string, target: Tensor, source: Tensor): void {
   if (!canCast(source.dtype, target.dtype)) {
     throw new OctetError(
       `${op}: result type ${source.dtype.name} can't be cast to the desired output type ${target.dtype.name}`,
     );
   }
+  if ((source.isQuantized || target.isQuantized) && source.dtype !== target.dtype) {
+    throw new OctetError(
+      `${op}: ${source.dtype.name} cannot be stored as ${target.dtype.name}; quantize or dequantize it first`,
+    );
+  }
+  target.quantizer = source.quantizer;
   const data = elementsAs(source, target.dtype);
   copyStrided(
     target.shape,

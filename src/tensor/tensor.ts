@@ -9,6 +9,8 @@ import { halfToNumber, numberToHalf } from "../core/half.ts";
 import { contiguousStrides, isContiguous, numelOf, wrapDim } from "../core/shape.ts";
 import { formatTensor } from "../core/printing.ts";
 import type { Quantizer } from "../core/qparams.ts";
+import { isPerTensor } from "../core/qparams.ts";
+import { dequantizeValue } from "../core/quantize.ts";
 import { bool, float16 } from "../core/dtype.ts";
 import { copyStrided } from "./strided.ts";
 
@@ -205,18 +207,21 @@ export class Tensor {
     return elements.buffer === this.storage.data.buffer ? elements.slice() : elements;
   }
 
-  /** The only element of a one-element tensor as a number (bool gives 0 or 1). */
+  /** The only element of a one-element tensor as a number (bool gives 0 or 1; quantized tensors the real value). */
   item(): number {
     if (this.numel() !== 1) {
       throw new OctetError(
         `item: a Tensor with ${this.numel()} elements cannot be converted to a number (shape ${formatShape(this.shape)})`,
       );
     }
-    return this.readAt(this.offset);
+    return this.quantizer ? dequantizedElements(this, this.quantizer)[0] : this.readAt(this.offset);
   }
 
-  /** Nested arrays of the values; a scalar gives a number. bool gives booleans. */
+  /** Nested arrays of the values; a scalar gives a number. bool gives booleans. Quantized tensors are refused, as in PyTorch. */
   tolist(): NestedArray {
+    if (this.isQuantized) {
+      throw new OctetError("tolist: invalid type: a quantized tensor; take the list of dequantize() or of intRepr()");
+    }
     const walk = (d: number, at: number): NestedArray => {
       if (d === this.ndim) return this.dtype === bool ? this.readAt(at) !== 0 : this.readAt(at);
       return Array.from({ length: this.shape[d] }, (_, i) => walk(d + 1, at + i * this.strides[d]));
@@ -256,6 +261,21 @@ export class Tensor {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+/** The real values that the integers of a quantized tensor stand for, in row-major order. */
+function dequantizedElements(x: Tensor, quantizer: Quantizer): Float32Array {
+  const q = x.elements();
+  if (isPerTensor(quantizer)) {
+    const { scale, zeroPoint } = quantizer;
+    return Float32Array.from(q, (value) => dequantizeValue(value, scale, zeroPoint));
+  }
+  const { scales, zeroPoints, axis } = quantizer;
+  const inner = numelOf(x.shape.slice(axis + 1));
+  return Float32Array.from(q, (value, i) => {
+    const channel = Math.floor(i / inner) % scales.length;
+    return dequantizeValue(value, scales[channel], zeroPoints[channel]);
+  });
 }
 
 /** PyTorch's style of name for the node of an operator: add → AddBackward0. */
