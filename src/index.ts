@@ -21,4 +21,6 @@ export * from "./ops/index.ts";
 export * as nn from "./nn/index.ts";
 export * as data from "./data/index.ts";
 export * as optim from "./optim/index.ts";
+export { backends } from "./quantization/engine.ts";
+export * as quantization from "./quantization/index.ts";
 export * as io from "./io/index.ts";

@@ -141,5 +141,5 @@ function chooseZeroPoint(
   const errorOfMax = Math.abs(qmax) - Math.abs(high / scale);
   const initial = symmetric ? (qmin + qmax) / 2 : errorOfMin < errorOfMax ? fromMin : fromMax;
   if (initial < qmin) return qmin;
-  return initial > qmax ? qmax : roundHalfEven(initial);
+  return initial > qmax ? qmax : roundHalfEven(initial) + 0; // no −0
 }

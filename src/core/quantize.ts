@@ -13,13 +13,13 @@ export function inverseScale(scale: number): number {
 const INT64_LIMIT = 9223372036854775808;
 
 /**
- * clamp(zeroPoint + nearbyint(x · inverse), qmin, qmax): rounds half to even, then adds the zero point. NaN and ±∞ give
- * qmin. `x` is a float32 value.
+ * clamp(zeroPoint + nearbyint(x · inverse), qmin, qmax): rounds half to even, then adds the zero point, in float32. NaN and
+ * ±∞ give qmin. `x` is a float32 value.
  */
 export function quantizeValue(x: number, inverse: number, zeroPoint: number, qmin: number, qmax: number): number {
   const rounded = roundHalfEven(Math.fround(x * inverse));
   if (!(rounded > -INT64_LIMIT && rounded < INT64_LIMIT)) return qmin;
-  const q = zeroPoint + rounded;
+  const q = Math.fround(zeroPoint + rounded);
   return q < qmin ? qmin : q > qmax ? qmax : q;
 }
 
@@ -39,4 +39,28 @@ export function quantizeValueFloatZeroPoint(
 /** (q − zeroPoint) · float32(scale), rounded to float32. */
 export function dequantizeValue(q: number, scale: number, zeroPoint: number): number {
   return Math.fround(Math.fround(q - zeroPoint) * Math.fround(scale));
+}
+
+function identity(x: number): number {
+  return x;
+}
+
+/**
+ * The integer that fake quantization rounds x to before it clamps: zeroPoint + nearbyint(x · inverse), or with a float zero
+ * point nearbyint(zeroPoint + x · inverse). `single`: x is float32 and so is the arithmetic; otherwise it is double. What
+ * no 64-bit integer can hold, NaN and ±∞ included, becomes the smallest one.
+ */
+export function fakeQuantizedInteger(
+  x: number,
+  inverse: number,
+  zeroPoint: number,
+  floatZeroPoint: boolean,
+  single: boolean,
+): number {
+  const product = x * inverse; // exact in double if single
+  const rounded = single ? Math.fround : identity;
+  const q = floatZeroPoint
+    ? roundHalfEven(Math.fround(product + zeroPoint)) // one fused multiply-add
+    : rounded(roundHalfEven(rounded(product)) + zeroPoint);
+  return q > -INT64_LIMIT && q < INT64_LIMIT ? q : -INT64_LIMIT;
 }

@@ -3,7 +3,7 @@
  * int8 arithmetic. Conventions as in kernels.ts. Results agree byte for byte between kernel sets; the formulas are those
  * of core/quantize.ts.
  */
-import type { NumericArray } from "../core/dtype.ts";
+import type { FloatArray, NumericArray } from "../core/dtype.ts";
 import type { Epilogue } from "../core/requantize.ts";
 import type { ConvGeometry } from "./geometry.ts";
 
@@ -52,12 +52,15 @@ export interface QuantizedKernels {
   quantize(x: Float32Array, layout: ChannelLayout, qparams: ChannelQparams, out: NumericArray): void;
   /** out = the float32 values that integers stand for. */
   dequantize(q: NumericArray, layout: ChannelLayout, qparams: ChannelQparams, out: Float32Array): void;
-  /** out = dequantize(quantize(x)); inside[i] = 1 where the unclamped integer lies within the range. `out` may be `x`. */
+  /**
+   * out = dequantize(quantize(x)); inside[i] = 1 where the unclamped integer lies within the range. Computes in double if
+   * `x` is double. `out` may be `x`.
+   */
   fakeQuantize(
-    x: Float32Array,
+    x: FloatArray,
     layout: ChannelLayout,
     qparams: ChannelQparams,
-    out: Float32Array,
+    out: FloatArray,
     inside: Uint8Array | null,
   ): void;
   /** Smallest and largest value of each channel. A NaN makes both NaN. */

@@ -1,28 +1,36 @@
 /**
  * Fake quantization: rounding to the grid of a quantized dtype while staying in float, with straight-through gradients.
- * Quantization-aware training is built from these (`torch.fake_quantize_*`).
+ * Quantization-aware training is built from these (`torch.fake_quantize_*`). Learnable qparams are in
+ * learnable-fake-quantize.ts, observation in the same step in fused-fake-quantize.ts.
  */
-import { float32, int32 } from "../core/dtype.ts";
+import { bool, float16, float32, int32 } from "../core/dtype.ts";
 import { OctetError } from "../core/errors.ts";
-import { inverseScale } from "../core/quantize.ts";
-import { roundHalfEven } from "../core/rounding.ts";
+import { wrapDim } from "../core/shape.ts";
 import type { ChannelLayout, ChannelQparams } from "../kernels/quantized-kernels.ts";
 import { kernels } from "../kernels/registry.ts";
+import { computeDtype, floatElements, tensorFromComputed } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { primitive } from "./op.ts";
+import { saved } from "../autograd/node.ts";
+import { composite, primitive } from "./op.ts";
 import type { Qparam } from "./quantize.ts";
 import { channelLayoutAt, qparamValue } from "./quantize.ts";
 
-/** x as float32, and which of its elements lie inside the range, for the gradient. */
-function roundToGrid(x: Tensor, layout: ChannelLayout, qparams: ChannelQparams): [out: Tensor, inside: Tensor] {
-  if (x.dtype !== float32) throw new OctetError(`fakeQuantize: expects a float32 tensor, got ${x.dtype.name}`);
-  const out = new Float32Array(x.numel());
+/**
+ * x rounded to the grid, and a bool tensor of which elements lie inside the range. float64 is computed in double, float16
+ * in float32.
+ */
+export function roundToGrid(x: Tensor, layout: ChannelLayout, qparams: ChannelQparams): [out: Tensor, inside: Tensor] {
+  if (!x.dtype.isFloatingPoint)
+    throw new OctetError(`fakeQuantize: expects a floating-point tensor, got ${x.dtype.name}`);
+  const dtype = computeDtype(x.dtype);
+  const out = dtype.allocate(x.numel()) as Float32Array | Float64Array;
   const inside = new Uint8Array(x.numel());
-  kernels().fakeQuantize(x.elements() as Float32Array, layout, qparams, out, inside);
-  return [Tensor.fromArray(out, x.shape, float32), Tensor.fromArray(new Float32Array(inside), x.shape, float32)];
+  kernels().fakeQuantize(floatElements(x, dtype), layout, qparams, out, inside);
+  return [tensorFromComputed(out, x.shape, x.dtype), Tensor.fromArray(inside, x.shape, bool)];
 }
 
-function checkRange(zeroPoints: ArrayLike<number>, quantMin: number, quantMax: number): void {
+/** Refuses ranges that are empty and zero points outside of them. */
+export function checkGrid(zeroPoints: ArrayLike<number>, quantMin: number, quantMax: number): void {
   if (quantMin > quantMax) throw new OctetError("`quant_min` should be less than or equal to `quant_max`.");
   for (let i = 0; i < zeroPoints.length; i++) {
     if (zeroPoints[i] < quantMin || zeroPoints[i] > quantMax) {
@@ -31,182 +39,82 @@ function checkRange(zeroPoints: ArrayLike<number>, quantMin: number, quantMax: n
   }
 }
 
-function gradientMask(gradient: Tensor, inside: Tensor): Tensor {
-  const out = new Float32Array(gradient.numel());
-  const layout = { shape: [out.length], aStrides: [1], bStrides: [1] };
-  kernels().binary("mul", layout, gradient.elements(), inside.elements(), out);
-  return Tensor.fromArray(out, gradient.shape, float32);
+/** gradient · inside, in the gradient's dtype. */
+function maskGradient(gradient: Tensor, inside: Tensor): Tensor {
+  const dtype = computeDtype(gradient.dtype);
+  const mask = inside.elements();
+  const masked = floatElements(gradient, dtype).map((g, i) => g * mask[i]);
+  return tensorFromComputed(masked, gradient.shape, gradient.dtype);
 }
 
 const perTensorCachemask = primitive(
-  "fakeQuantizePerTensorAffine",
-  (x: Tensor, scale: number, zeroPoint: number, quantMin: number, quantMax: number) =>
-    roundToGrid(
-      x,
-      { outer: 1, channels: 1, inner: x.numel() },
-      {
-        scales: Float32Array.of(scale),
-        zeroPoints: Float64Array.of(zeroPoint),
-        floatZeroPoints: false,
-        qmin: quantMin,
-        qmax: quantMax,
-      },
-    ),
-  ([, inside]) =>
-    ([g]) => [g ? gradientMask(g, inside) : null],
-);
-
-/** dequantize(quantize(x)) over [quantMin, quantMax]. Outside that range the gradient is zero, bounds excluded. */
-export function fakeQuantizePerTensorAffine(
-  x: Tensor,
-  scale: Qparam,
-  zeroPoint: Qparam,
-  quantMin: number,
-  quantMax: number,
-): Tensor {
-  const zp = qparamValue(zeroPoint);
-  checkRange([zp], quantMin, quantMax);
-  return perTensorCachemask(x, qparamValue(scale), zp, quantMin, quantMax)[0];
-}
-
-const perChannelCachemask = primitive(
-  "fakeQuantizePerChannelAffine",
-  (x: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number) =>
-    roundToGrid(x, channelLayoutAt(x.shape, axis), {
-      scales: Float32Array.from(scale.elements()),
-      zeroPoints: Float64Array.from(zeroPoint.elements()),
-      floatZeroPoints: zeroPoint.dtype.isFloatingPoint,
-      qmin: quantMin,
-      qmax: quantMax,
-    }),
-  ([, inside]) =>
-    ([g]) => [g ? gradientMask(g, inside) : null, null, null],
-);
-
-/** As {@link fakeQuantizePerTensorAffine} with qparams per index along `axis`; `zeroPoint` is int32 or float32. */
-export function fakeQuantizePerChannelAffine(
-  x: Tensor,
-  scale: Tensor,
-  zeroPoint: Tensor,
-  axis: number,
-  quantMin: number,
-  quantMax: number,
-): Tensor {
-  if (zeroPoint.dtype !== int32 && zeroPoint.dtype !== float32) {
-    throw new OctetError(`Zero-point must be Int32, Float or Half, found ${zeroPoint.dtype.name}`);
-  }
-  if (scale.numel() !== x.shape[axis] || zeroPoint.numel() !== x.shape[axis]) {
-    throw new OctetError(
-      `fakeQuantizePerChannelAffine: ${scale.numel()} scales and ${zeroPoint.numel()} zero points for ` +
-        `${x.shape[axis]} channels along axis ${axis}`,
-    );
-  }
-  if (zeroPoint.dtype === int32) checkRange(zeroPoint.elements(), quantMin, quantMax);
-  return perChannelCachemask(x, scale, zeroPoint, axis, quantMin, quantMax)[0];
-}
-
-// ---------------------------------------------------------------- learnable qparams
-
-/** Zero points as the arithmetic uses them: rounded, then limited to the range. */
-function roundedZeroPoints(zeroPoint: Tensor, quantMin: number, quantMax: number): Float64Array {
-  return Float64Array.from(zeroPoint.elements(), (z) => Math.min(Math.max(roundHalfEven(z), quantMin), quantMax));
-}
-
-/**
- * Gradients by x, scale and zero point (learned step size quantization, Esser et al., 2020): inside the range
- * dx = g, dscale = g · (fq(x) − x) / scale; below and above dscale = g · (limit − zp), dzp = −g · scale. Inside is
- * judged on round(zp + x / scale), unlike the plain operator.
- */
-function learnableGradients(
-  g: Tensor,
-  x: Tensor,
-  scale: Tensor,
-  zeroPoint: Tensor,
-  layout: ChannelLayout,
-  quantMin: number,
-  quantMax: number,
-  gradFactor: number,
-): [Tensor, Tensor, Tensor] {
-  const { outer, channels, inner } = layout;
-  const [values, gradients, scales] = [x.elements(), g.elements(), scale.elements()];
-  const zeroPoints = roundedZeroPoints(zeroPoint, quantMin, quantMax);
-  const dx = new Float32Array(values.length);
-  const dScale = new Float64Array(channels);
-  const dZero = new Float64Array(channels);
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      const [s, inverse, zp] = [scales[c], inverseScale(scales[c]), zeroPoints[c]];
-      const start = (o * channels + c) * inner;
-      for (let i = start; i < start + inner; i++) {
-        const q = roundHalfEven(Math.fround(zp + Math.fround(values[i] * inverse)));
-        if (q >= quantMin && q <= quantMax) {
-          dx[i] = gradients[i];
-          const grid = Math.fround((q - zp) * s);
-          dScale[c] += Math.fround(gradients[i] * Math.fround(Math.fround(grid - values[i]) * inverse)) * gradFactor;
-        } else {
-          const limit = q < quantMin ? quantMin : quantMax;
-          dScale[c] += gradients[i] * (limit - zp) * gradFactor;
-          dZero[c] -= gradients[i] * s * gradFactor;
-        }
-      }
-    }
-  }
-  const like = (d: Float64Array, t: Tensor) => Tensor.fromArray(Float32Array.from(d), t.shape, float32);
-  return [Tensor.fromArray(dx, x.shape, float32), like(dScale, scale), like(dZero, zeroPoint)];
-}
-
-const learnable = primitive(
-  "_fakeQuantizeLearnable",
-  (
-    x: Tensor,
-    scale: Tensor,
-    zeroPoint: Tensor,
-    axis: number | null,
-    quantMin: number,
-    quantMax: number,
-    _gradFactor: number,
-  ) => {
+  "fakeQuantizePerTensorAffineCachemask",
+  (x: Tensor, scale: number, zeroPoint: number, quantMin: number, quantMax: number) => {
+    const scales = Float32Array.of(scale);
     const qparams = {
-      scales: Float32Array.from(scale.elements()),
-      zeroPoints: roundedZeroPoints(zeroPoint, quantMin, quantMax),
+      scales,
+      zeroPoints: Float64Array.of(zeroPoint),
       floatZeroPoints: false,
       qmin: quantMin,
       qmax: quantMax,
     };
-    return roundToGrid(x, learnableLayout(x, axis), qparams)[0];
+    return roundToGrid(x, { outer: 1, channels: 1, inner: x.numel() }, qparams);
   },
-  (_out, x, scale, zeroPoint, axis, quantMin, quantMax, gradFactor) => {
-    const layout = learnableLayout(x, axis);
-    const [x_, scale_, zeroPoint_] = [x.detach(), scale.detach(), zeroPoint.detach()];
-    return (g) => learnableGradients(g, x_, scale_, zeroPoint_, layout, quantMin, quantMax, gradFactor);
+  ([, inside]) => {
+    const mask = saved(inside);
+    return ([g]) => [g ? maskGradient(g, mask()) : null];
   },
 );
 
-function learnableLayout(x: Tensor, axis: number | null): ChannelLayout {
-  return axis === null ? { outer: 1, channels: 1, inner: x.numel() } : channelLayoutAt(x.shape, axis);
-}
+/**
+ * dequantize(quantize(x)) over [quantMin, quantMax] (`torch.fake_quantize_per_tensor_affine`). The gradient passes where
+ * the integer before clamping lies inside, bounds included. What exceeds 64-bit integers, ±∞ and NaN give quantMin. A zero point that is
+ * a number must lie within the range; one in a tensor is not checked.
+ */
+export const fakeQuantizePerTensorAffine = composite(
+  "fakeQuantizePerTensorAffine",
+  (x: Tensor, scale: Qparam, zeroPoint: Qparam, quantMin: number, quantMax: number): Tensor => {
+    const zp = qparamValue(zeroPoint);
+    checkGrid(typeof zeroPoint === "number" ? [zp] : [], quantMin, quantMax);
+    return perTensorCachemask(x, qparamValue(scale), zp, quantMin, quantMax)[0];
+  },
+);
 
-/** Fake quantization whose one-element `scale` and `zeroPoint` get gradients too, multiplied by `gradFactor`. */
-export function _fakeQuantizeLearnablePerTensorAffine(
-  x: Tensor,
-  scale: Tensor,
-  zeroPoint: Tensor,
-  quantMin: number,
-  quantMax: number,
-  gradFactor: number,
-): Tensor {
-  return learnable(x, scale, zeroPoint, null, quantMin, quantMax, gradFactor);
-}
+const perChannelCachemask = primitive(
+  "fakeQuantizePerChannelAffineCachemask",
+  (x: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number) =>
+    roundToGrid(x, channelLayoutAt(x.shape, axis), {
+      scales: Float32Array.from(scale.elements()),
+      zeroPoints: Float64Array.from(zeroPoint.toNumbers() as ArrayLike<number>),
+      floatZeroPoints: zeroPoint.dtype.isFloatingPoint,
+      qmin: quantMin,
+      qmax: quantMax,
+    }),
+  ([, inside]) => {
+    const mask = saved(inside);
+    return ([g]) => [g ? maskGradient(g, mask()) : null, null, null];
+  },
+);
 
-/** As {@link _fakeQuantizeLearnablePerTensorAffine} with a scale and zero point per index along `axis`. */
-export function _fakeQuantizeLearnablePerChannelAffine(
-  x: Tensor,
-  scale: Tensor,
-  zeroPoint: Tensor,
-  axis: number,
-  quantMin: number,
-  quantMax: number,
-  gradFactor: number,
-): Tensor {
-  return learnable(x, scale, zeroPoint, axis, quantMin, quantMax, gradFactor);
-}
+/**
+ * As {@link fakeQuantizePerTensorAffine} with qparams per index along `axis`
+ * (`torch.fake_quantize_per_channel_affine`). `zeroPoint` is int32, or a float that is added before rounding.
+ */
+export const fakeQuantizePerChannelAffine = composite(
+  "fakeQuantizePerChannelAffine",
+  (x: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): Tensor => {
+    if (scale.dtype !== float32) throw new OctetError(`Scale must be Float, found ${scale.dtype.name}`);
+    if (![int32, float32, float16].includes(zeroPoint.dtype)) {
+      throw new OctetError(`Zero-point must be Int32, Float or Half, found ${zeroPoint.dtype.name}`);
+    }
+    if (scale.numel() !== zeroPoint.numel())
+      throw new OctetError("scale and zero-point need to have the same dimensions");
+    const channels = wrapDim("fakeQuantizePerChannelAffine", axis, x.ndim);
+    if (axis < 0) throw new OctetError("`axis` must be between 0 and number of dimensions of input");
+    if (scale.numel() !== x.shape[channels]) {
+      throw new OctetError("dimensions of scale and zero-point are not consistent with input tensor");
+    }
+    checkGrid(zeroPoint.dtype === int32 ? zeroPoint.elements() : [], quantMin, quantMax);
+    return perChannelCachemask(x, scale, zeroPoint, axis, quantMin, quantMax)[0];
+  },
+);

@@ -31,13 +31,19 @@ export class WithArgs<T> {
 
   /** A new instance. */
   create(): T {
-    const computed = Object.fromEntries(Object.entries(this.callableArgs).map(([key, make]) => [key, make()]));
-    return new this.target({ ...this.args, ...computed });
+    const wanted = Object.entries(this.callableArgs).filter(([key]) => !(key in this.args));
+    return new this.target({ ...this.args, ...Object.fromEntries(wanted.map(([key, make]) => [key, make()])) });
   }
 
   /** The same class with more options fixed; later ones win. */
   withArgs(args: Readonly<Record<string, unknown>>): WithArgs<T> {
     return new WithArgs(this.target, { ...this.args, ...args }, this.callableArgs);
+  }
+
+  /** The same class with options that are computed anew for each instance; they replace fixed ones of the same names. */
+  withCallableArgs(callableArgs: Readonly<Record<string, () => unknown>>): WithArgs<T> {
+    const kept = Object.entries(this.args).filter(([key]) => !(key in callableArgs));
+    return new WithArgs(this.target, Object.fromEntries(kept), { ...this.callableArgs, ...callableArgs });
   }
 
   equals(other: unknown): boolean {
@@ -54,6 +60,11 @@ export class WithArgs<T> {
 /** Makes an instance from a class or a {@link WithArgs}. */
 export function create<T>(factory: Factory<T>): T {
   return factory instanceof WithArgs ? factory.create() : new factory();
+}
+
+/** Makes an instance with more options than the factory has fixed. */
+export function createWith<T>(factory: Factory<T>, options: Readonly<Record<string, unknown>>): T {
+  return (factory instanceof WithArgs ? factory : new WithArgs(factory, {})).withArgs(options).create();
 }
 
 /** True if both make the same thing. */
@@ -76,7 +87,8 @@ export function targetOf<T>(factory: Factory<T>): OptionsClass<T> {
   return factory instanceof WithArgs ? factory.target : factory;
 }
 
-function sameRecord(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+/** True if both have the same keys with the same values; factories are compared by what they make. */
+export function sameRecord(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => key in b && sameFactory(a[key], b[key]));
 }

@@ -6,7 +6,8 @@ import { gemm } from "./gemm.ts";
 import { convInt8, linearInt8, lookup } from "./int8.ts";
 import { channelAffine, channelCombine, channelGradSums, channelMoments } from "./norm.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
-import { dequantize, fakeQuantize, histogram, minMax, quantize } from "./quantize.ts";
+import { histogram, minMax } from "./observe.ts";
+import { dequantize, fakeQuantize, quantize } from "./quantize.ts";
 import { reduce, reduceIndex } from "./reduce.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
 
