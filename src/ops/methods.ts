@@ -14,6 +14,8 @@ import * as elementwise from "./elementwise.ts";
 import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import * as quantize from "./quantize.ts";
+import "./quantized/activation.ts";
+import "./quantized/pool.ts";
 import "./quantized/tensor-forms.ts";
 import * as random from "./random.ts";
 import * as reduce from "./reduce.ts";

@@ -3,6 +3,7 @@ import type { DType, FloatArray, NumericArray } from "../core/dtype.ts";
 import { bool, canCast, float16, float32, float64, int64 } from "../core/dtype.ts";
 import { OctetError } from "../core/errors.ts";
 import { halfToNumber, numberToHalf } from "../core/half.ts";
+import { sameQuantizer } from "../core/qparams.ts";
 import { contiguousStrides } from "../core/shape.ts";
 import { copyStrided } from "./strided.ts";
 import { Tensor } from "./tensor.ts";
@@ -60,6 +61,11 @@ export function storeElements(op: string, target: Tensor, source: Tensor): void 
   if ((source.isQuantized || target.isQuantized) && source.dtype !== target.dtype) {
     throw new OctetError(
       `${op}: ${source.dtype.name} cannot be stored as ${target.dtype.name}; quantize or dequantize it first`,
+    );
+  }
+  if (target.base && !sameQuantizer(target.quantizer, source.quantizer)) {
+    throw new OctetError(
+      `${op}: a view of a quantized tensor cannot take other qparams than its base; work on the base`,
     );
   }
   target.quantizer = source.quantizer;

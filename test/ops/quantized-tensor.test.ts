@@ -15,6 +15,7 @@ import {
   onesLike,
   perChannelAffine,
   perTensorAffine,
+  qint32,
   qint8,
   quantizePerChannel,
   quantizePerTensor,
@@ -22,6 +23,7 @@ import {
   tensor,
   zerosLike,
 } from "../../src/index.ts";
+import { prelu } from "../../src/ops/quantized/activation.ts";
 import { deepCopy } from "../../src/nn/deep-copy.ts";
 
 const x = arange(24, { dtype: float32 }).reshape(2, 3, 4).sub(10);
@@ -286,5 +288,40 @@ describe("copies that keep the quantizer", () => {
 
   it("cat is not given a per-channel tensor silently", () => {
     expect(() => cat([c, c])).toThrow();
+  });
+});
+
+describe("functions of quantized tensors", () => {
+  it("overwrite their input where PyTorch does", () => {
+    const own = q.clone();
+    expect(own.relu_()).toBe(own);
+    expect(equal(own, q.relu())).toBe(true);
+    expect(ints(own.select(0, 0)).slice(0, 4)).toEqual([30, 30, 30, 30]);
+    expect(() => nn.functional.threshold(q, 0.5, 0, { inplace: true })).toThrow("Could not run 'aten::threshold_'");
+    expect(() => q.clone().select(0, 0).sigmoid_()).toThrow("cannot take other qparams than its base");
+  });
+
+  it("run on qint32 without a table", () => {
+    const wide = quantizePerTensor(x, 0.5, 3, qint32);
+    expect(ints(wide.relu()).slice(0, 12)).toEqual([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5]);
+    expect([wide.sigmoid().qScale(), wide.tanh().qScale(), wide.tanh().qZeroPoint()]).toEqual([2 ** -32, 2 ** -31, 0]);
+  });
+
+  it("are refused without a quantized form, per channel, and with results that PyTorch does not give", () => {
+    for (const run of [() => nn.functional.elu(q), () => nn.functional.softmax(q, 1), () => nn.functional.silu(q)]) {
+      expect(run).toThrow(/Could not run 'aten::\w+'/);
+    }
+    expect(() => c.relu()).toThrow("kPerTensorAffine");
+    expect(() => nn.functional.maxPool2d(c, 2)).toThrow("kPerTensorAffine");
+    expect(() => nn.functional.avgPool2d(c, 2)).toThrow("kPerTensorAffine");
+    expect(() => nn.functional.maxPool2d(q, 2, { returnIndices: true })).toThrow("returnIndices");
+    expect(() => q.clamp({ min: x })).toThrow("clamp.Tensor");
+  });
+
+  it("prelu leaves positive values as they are, whatever the weight's grid", () => {
+    const weight = quantizePerTensor(tensor([0.25]), 0.25 / 255, 0, quint8);
+    const y = prelu(q, weight, 0.5, 30);
+    expect(Array.from(y.dequantize().elements().slice(12))).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    expect(y.index(0, 0, 0).item()).toBe(-2.5);
   });
 });

@@ -1,0 +1,46 @@
+/** How the operators of `ops.quantized` are defined, and the checks that they share. */
+import type { DType } from "../../core/dtype.ts";
+import { OctetError } from "../../core/errors.ts";
+import type { PerTensorQuantizer } from "../../core/qparams.ts";
+import { isPerTensor } from "../../core/qparams.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Op } from "../op.ts";
+import { nondifferentiable, quantizedForm } from "../op.ts";
+import { quantizerOf } from "../quantize.ts";
+
+/** An operator of PyTorch's `torch.ops.quantized` namespace; a tracer sees it under `quantized.<name>`. */
+export function quantizedOperator<A extends readonly unknown[], R>(name: string, forward: (...args: A) => R): Op<A, R> {
+  const op = nondifferentiable(`quantized.${name}`, forward);
+  quantizedForm(op, "same");
+  return op;
+}
+
+/** Refuses a tensor that is not quantized. `op` is PyTorch's name. */
+export function checkQuantized(op: string, x: Tensor): void {
+  if (x.isQuantized) return;
+  throw new OctetError(
+    `Could not run 'quantized::${op}' with arguments from the 'CPU' backend: its input is a float tensor; ` +
+      "place a QuantStub before it",
+  );
+}
+
+/** The quantizers of the operands of a binary operator, which must be per tensor and of one dtype. `what`: "Add". */
+export function operandQuantizers(
+  op: string,
+  what: string,
+  a: Tensor,
+  b: Tensor,
+): { a: PerTensorQuantizer; b: PerTensorQuantizer; dtype: DType } {
+  const quantizers = [a, b].map((x) => perTensorOperand(op, what, x));
+  if (a.dtype !== b.dtype) throw new OctetError(`${what} operands should have same data type.`);
+  return { a: quantizers[0], b: quantizers[1], dtype: a.dtype };
+}
+
+export function perTensorOperand(op: string, what: string, x: Tensor): PerTensorQuantizer {
+  checkQuantized(op, x);
+  const quantizer = quantizerOf(x);
+  if (!isPerTensor(quantizer)) throw new OctetError(`Only per tensor quantization is supported in ${what}.`);
+  if (x.dtype.bits < 8)
+    throw new OctetError(`quantized::${op}: input must be quint8, qint8 or qint32, got ${x.dtype.name}`);
+  return quantizer;
+}
