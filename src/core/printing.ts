@@ -171,7 +171,7 @@ function halfEven(rounded: string, exact: string): string {
 }
 
 /** Appends `, name=value` parts, each on a line of its own where it would not fit any more. */
-function withSuffixes(text: string, suffixes: readonly string[], indent: number): string {
+export function withSuffixes(text: string, suffixes: readonly string[], indent: number): string {
   let out = text;
   let lineLength = text.length - text.lastIndexOf("\n") + 1;
   for (const suffix of suffixes) {

@@ -4,11 +4,15 @@
  * of core/quantize.ts.
  */
 import type { FloatArray, NumericArray } from "../core/dtype.ts";
+import type { AddForm, MulForm } from "../core/quantized-binary.ts";
 import type { Epilogue } from "../core/requantize.ts";
 import type { ConvGeometry } from "./geometry.ts";
 
 /** Integers of one byte. */
 export type ByteArray = Uint8Array | Int8Array;
+
+/** Integers of a quantized tensor: of one byte, or of qint32. */
+export type IntegerArray = ByteArray | Int32Array;
 
 /**
  * The weight of an int8 linear or convolution: `rows` output channels of `depth` values each, row-major. Kernel sets may
@@ -90,4 +94,8 @@ export interface QuantizedKernels {
   ): void;
   /** out[i] = table[x[i]], the table indexed by x's bits as an unsigned byte. */
   lookup(x: ByteArray, table: ByteArray | Float32Array, out: ByteArray | Float32Array): void;
+  /** out[i] = a[i] + b[i], each on its own grid, as `form` (core/quantized-binary.ts) says. `out` may be `a` or `b`. */
+  addIntegers(a: IntegerArray, b: IntegerArray, form: AddForm, out: IntegerArray): void;
+  /** out[i] = a[i] · b[i], likewise. */
+  mulIntegers(a: IntegerArray, b: IntegerArray, form: MulForm, out: IntegerArray): void;
 }

@@ -112,3 +112,4 @@ export {
   _fakeQuantizeLearnablePerChannelAffine,
   _fakeQuantizeLearnablePerTensorAffine,
 } from "./learnable-fake-quantize.ts";
+export { chooseQparamsOptimized } from "./quantized/embedding.ts";

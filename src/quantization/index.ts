@@ -25,3 +25,18 @@ export { calculateQminQmax, validateQminQmax } from "./quant-range.ts";
 export { QuantType, _quantTypeFromStr } from "./quant-type.ts";
 export { WithArgs, create, sameFactory } from "./with-args.ts";
 export type { Factory, OptionsClass } from "./with-args.ts";
+export * from "./eager/index.ts";
+export { DeQuantStub, QuantStub, QuantWrapper } from "./stubs.ts";
+export {
+  getDefaultDynamicQuantModuleMappings,
+  getDefaultQatModuleMappings,
+  getDefaultQconfigPropagationList,
+  getDefaultStaticQuantModuleMappings,
+  getDefaultStaticQuantReferenceModuleMappings,
+} from "./quantization-mappings.ts";
+export type {
+  ConvertCustomConfigDict,
+  ObservedCustomClass,
+  PrepareCustomConfigDict,
+  QuantizedCustomClass,
+} from "./quantization-mappings.ts";

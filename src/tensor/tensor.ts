@@ -8,6 +8,7 @@ import { OctetError, formatShape } from "../core/errors.ts";
 import { halfToNumber, numberToHalf } from "../core/half.ts";
 import { contiguousStrides, isContiguous, numelOf, wrapDim } from "../core/shape.ts";
 import { formatTensor } from "../core/printing.ts";
+import { formatQuantized } from "../core/quantized-printing.ts";
 import type { Quantizer } from "../core/qparams.ts";
 import { isPerTensor } from "../core/qparams.ts";
 import { dequantizeValue } from "../core/quantize.ts";
@@ -248,7 +249,8 @@ export class Tensor {
 
   /** As PyTorch prints it. */
   toString(): string {
-    const { shape, dtype, gradFn } = this;
+    const { shape, dtype, gradFn, quantizer } = this;
+    if (quantizer) return formatQuantized(dequantizedElements(this, quantizer), shape, dtype, quantizer);
     const suffixes = gradFn
       ? [`grad_fn=<${backwardName(gradFn.name)}>`]
       : this.requiresGrad

@@ -3,7 +3,7 @@ import type { Kernels } from "../kernels.ts";
 import { conv, convGradInput, convGradWeight } from "./conv.ts";
 import { axpy, binary, unary } from "./elementwise.ts";
 import { gemm } from "./gemm.ts";
-import { convInt8, linearInt8, lookup } from "./int8.ts";
+import { addIntegers, convInt8, linearInt8, lookup, mulIntegers } from "./int8.ts";
 import { channelAffine, channelCombine, channelGradSums, channelMoments } from "./norm.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
 import { histogram, minMax } from "./observe.ts";
@@ -40,4 +40,6 @@ export const referenceKernels: Kernels = Object.freeze({
   linearInt8,
   convInt8,
   lookup,
+  addIntegers,
+  mulIntegers,
 });

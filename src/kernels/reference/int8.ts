@@ -1,12 +1,14 @@
 /**
- * Int8 linear, convolution and lookup: the definition that every other kernel set equals byte for byte. Sums are taken in
+ * Int8 linear, convolution, lookup, sums and products: the definition that every other kernel set equals byte for byte. Sums are taken in
  * int32 over (x − zeroPoint) · (w − zeroPoint); core/requantize.ts finishes them.
  */
 import { numelOf } from "../../core/shape.ts";
+import type { AddForm, MulForm } from "../../core/quantized-binary.ts";
+import { addValue, mulValue } from "../../core/quantized-binary.ts";
 import type { Epilogue } from "../../core/requantize.ts";
 import { finishValue } from "../../core/requantize.ts";
 import type { ConvGeometry } from "../kernels.ts";
-import type { ByteArray, Int8Input, Int8Weights } from "../quantized-kernels.ts";
+import type { ByteArray, Int8Input, Int8Weights, IntegerArray } from "../quantized-kernels.ts";
 
 export function linearInt8(
   m: number,
@@ -97,4 +99,12 @@ function centredWeights({ data, rows, depth, zeroPoints }: Int8Weights): Int16Ar
 
 export function lookup(x: ByteArray, table: ByteArray | Float32Array, out: ByteArray | Float32Array): void {
   for (let i = 0; i < x.length; i++) out[i] = table[x[i] & 255];
+}
+
+export function addIntegers(a: IntegerArray, b: IntegerArray, form: AddForm, out: IntegerArray): void {
+  for (let i = 0; i < out.length; i++) out[i] = addValue(form, a[i], b[i]);
+}
+
+export function mulIntegers(a: IntegerArray, b: IntegerArray, form: MulForm, out: IntegerArray): void {
+  for (let i = 0; i < out.length; i++) out[i] = mulValue(form, a[i], b[i]);
 }

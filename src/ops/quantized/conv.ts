@@ -4,12 +4,12 @@
  * A transposed convolution runs as a plain one: the input is spread out by the stride with its zero point in the gaps, and
  * the weight is flipped and its channels exchanged once, when it is packed.
  */
-import { engineFor } from "../../core/engine.ts";
 import { float32 } from "../../core/dtype.ts";
-import { OctetError } from "../../core/errors.ts";
+import { OctetError, formatShape } from "../../core/errors.ts";
 import { isPerTensor, perTensorQuantizer } from "../../core/qparams.ts";
+import { dequantizeValue } from "../../core/quantize.ts";
 import type { Epilogue } from "../../core/requantize.ts";
-import { contiguousStrides, numelOf } from "../../core/shape.ts";
+import { contiguousStrides, numelOf, sameShape } from "../../core/shape.ts";
 import type { ConvGeometry } from "../../kernels/geometry.ts";
 import type { ByteArray, Int8Input } from "../../kernels/quantized-kernels.ts";
 import { kernels } from "../../kernels/registry.ts";
@@ -17,11 +17,11 @@ import { copyStrided } from "../../tensor/strided.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { ConvOptions, ConvTransposeOptions } from "../conv.ts";
 import { planConv, planConvTranspose } from "../conv.ts";
-import { fromIntegers, quantizerOf } from "../quantize.ts";
+import { fromIntegers, quantizePerTensor, quantizerOf } from "../quantize.ts";
 import type { SpatialRank } from "../spatial.ts";
-import { biasArithmetic, quantizeDynamically } from "./linear.ts";
+import { quantizeDynamically } from "./linear.ts";
 import type { PackedParams } from "./packed-params.ts";
-import { int8Input, packParams, staticEpilogue } from "./packed-params.ts";
+import { dynamicEpilogue, int8Input, packParams, staticEpilogue } from "./packed-params.ts";
 
 /** A packed convolution weight and how to slide it. */
 export interface ConvPackedParams extends PackedParams {
@@ -36,10 +36,12 @@ export interface ConvPackedParams extends PackedParams {
 export function convPrepack(
   rank: SpatialRank,
   weight: Tensor,
-  bias: Tensor | null,
+  bias: Tensor | null = null,
   options: ConvOptions = {},
 ): ConvPackedParams {
-  const packed = packParams(`quantized::conv${rank}d_prepack`, weight, bias);
+  const operation = `conv${rank}d_prepack`;
+  checkWeight(`quantized::${operation}`, rank, weight, options.groups);
+  const packed = packParams(operation, weight, bias);
   return Object.freeze({
     ...packed,
     rank,
@@ -53,17 +55,35 @@ export function convPrepack(
 export function convTransposePrepack(
   rank: SpatialRank,
   weight: Tensor,
-  bias: Tensor | null,
+  bias: Tensor | null = null,
   options: ConvTransposeOptions = {},
 ): ConvPackedParams {
-  const op = `quantized::conv_transpose${rank}d_prepack`;
-  if (!isPerTensor(quantizerOf(weight))) {
+  const operation = `conv_transpose${rank}d_prepack`;
+  const op = `quantized::${operation}`;
+  checkWeight(op, rank, weight, options.groups);
+  if (weight.quantizer && !isPerTensor(weight.quantizer)) {
     throw new OctetError(
       `${op}: per-channel weights are not supported for transposed convolutions; use a per-tensor weight observer`,
     );
   }
-  const packed = packParams(op, plainWeight(weight, options.groups ?? 1), bias);
-  return Object.freeze({ ...packed, rank, transposed: true, original: weight, options });
+  const plain = weight.isQuantized ? plainWeight(weight, options.groups ?? 1) : weight;
+  return Object.freeze({ ...packParams(operation, plain, bias), rank, transposed: true, original: weight, options });
+}
+
+function checkWeight(op: string, rank: SpatialRank, weight: Tensor, groups: number = 1): void {
+  if (weight.ndim !== rank + 2) {
+    throw new OctetError(`${op}: weight must have ${rank + 2} dimensions, got ${formatShape(weight.shape)}`);
+  }
+  if (weight.shape[0] % groups !== 0) {
+    throw new OctetError(
+      `${op}: groups ${groups} does not divide the first dimension of weight ${formatShape(weight.shape)}`,
+    );
+  }
+}
+
+/** The weight and bias that were packed. */
+export function convUnpack(packed: ConvPackedParams): [weight: Tensor, bias: Tensor | null] {
+  return [packed.original, packed.bias];
 }
 
 /** [in, out / groups, …kernel] → [out, in / groups, …flipped kernel], per group. */
@@ -147,11 +167,37 @@ function spreadOut(g: ConvGeometry, input: Int8Input): { geometry: ConvGeometry;
   return { geometry, input: { data, zeroPoint: input.zeroPoint } };
 }
 
+/** Runs a float32 convolution of quantized operands, adds a quantized tensor of the output's shape, and rounds. */
+function runConvAdd(
+  x: Tensor,
+  addend: Tensor,
+  packed: ConvPackedParams,
+  scale: number,
+  zeroPoint: number,
+  fused: Fused,
+): Tensor {
+  const op = nameOf(packed, fused.relu ? "_add_relu" : "_add");
+  const input = int8Input(op, x);
+  const { zeroPoint: addendZero, scale: addendScale, data: integers } = int8Input(op, addend);
+  const epilogue = dynamicEpilogue(input.scale, packed, false);
+  const { data, shape } = convolve(op, x, input, packed, epilogue, (n) => new Float32Array(n));
+  if (!sameShape(shape, addend.shape)) {
+    throw new OctetError(
+      `quantized::${op}: the tensor to add must have shape ${formatShape(shape)}, got ${formatShape(addend.shape)}`,
+    );
+  }
+  for (let i = 0; i < data.length; i++) {
+    const sum = data[i] + dequantizeValue(integers[i], addendScale, addendZero);
+    data[i] = fused.relu ? Math.max(sum, 0) : sum;
+  }
+  return quantizePerTensor(Tensor.fromArray(data, shape, float32), scale, zeroPoint, x.dtype);
+}
+
 function runConv(x: Tensor, packed: ConvPackedParams, scale: number, zeroPoint: number, fused: Fused): Tensor {
   const op = nameOf(packed, fused.relu ? "_relu" : "");
   const input = int8Input(op, x);
   const output = { scale, zeroPoint, qmin: x.dtype.min, qmax: x.dtype.max };
-  const epilogue = staticEpilogue(biasArithmetic("conv"), input.scale, packed, output, fused);
+  const epilogue = staticEpilogue(input.scale, packed, output, fused);
   const { data, shape } = convolve(op, x, input, packed, epilogue, (n) => x.dtype.allocate(n) as ByteArray);
   return fromIntegers(data, shape, x.dtype, perTensorQuantizer(`quantized::${op}`, scale, zeroPoint, x.dtype));
 }
@@ -166,14 +212,27 @@ export function convRelu(x: Tensor, packed: ConvPackedParams, scale: number, zer
   return runConv(x, packed, scale, zeroPoint, { relu: true });
 }
 
+/** {@link conv} plus a quantized tensor of the result's shape, rounded once. (PyTorch has it for engine onednn only.) */
+export function convAdd(x: Tensor, addend: Tensor, packed: ConvPackedParams, scale: number, zeroPoint: number): Tensor {
+  return runConvAdd(x, addend, packed, scale, zeroPoint, {});
+}
+
+/** {@link convAdd} followed by ReLU. */
+export function convAddRelu(
+  x: Tensor,
+  addend: Tensor,
+  packed: ConvPackedParams,
+  scale: number,
+  zeroPoint: number,
+): Tensor {
+  return runConvAdd(x, addend, packed, scale, zeroPoint, { relu: true });
+}
+
 /** The convolution of a float input quantized by its own range, in float32. */
 export function convDynamic(x: Tensor, packed: ConvPackedParams, reduceRange = false): Tensor {
-  const engine = engineFor("conv_dynamic");
   const op = nameOf(packed, "_dynamic");
-  const input = quantizeDynamically(op, x, reduceRange && engine !== "qnnpack");
-  const scales = packed.scales.map((s) => Math.fround(input.scale * s));
-  const bias = packed.bias ? (packed.bias.elements() as Float32Array) : null;
-  const epilogue: Epilogue = { kind: "dequantize", scales, bias, fused: engine !== "qnnpack", relu: false };
+  const input = quantizeDynamically(op, x, reduceRange && packed.engine !== "qnnpack");
+  const epilogue = dynamicEpilogue(input.scale, packed, false);
   const { data, shape } = convolve(op, x, input, packed, epilogue, (n) => new Float32Array(n));
   return Tensor.fromArray(data, shape, float32);
 }

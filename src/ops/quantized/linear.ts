@@ -1,5 +1,4 @@
 /** Quantized linear: static and dynamic (`torch.ops.quantized.linear*`). */
-import { engineFor } from "../../core/engine.ts";
 import { float32, quint8 } from "../../core/dtype.ts";
 import { OctetError, formatShape } from "../../core/errors.ts";
 import { chooseQparams, perTensorQuantizer } from "../../core/qparams.ts";
@@ -9,20 +8,26 @@ import type { ByteArray } from "../../kernels/quantized-kernels.ts";
 import { kernels } from "../../kernels/registry.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { fromIntegers } from "../quantize.ts";
-import type { BiasArithmetic, PackedParams } from "./packed-params.ts";
-import { int8Input, packParams, staticEpilogue } from "./packed-params.ts";
+import type { PackedParams } from "./packed-params.ts";
+import { quantizedOperator } from "./operator.ts";
+import { dynamicEpilogue, int8Input, packParams, staticEpilogue } from "./packed-params.ts";
 
 /** Packs a weight [out, in] and its bias [out] for {@link linear} and {@link linearDynamic}. */
-export function linearPrepack(weight: Tensor, bias: Tensor | null): PackedParams {
-  if (weight.ndim !== 2) {
-    throw new OctetError(`quantized::linear_prepack: weight must have 2 dimensions, got ${formatShape(weight.shape)}`);
-  }
-  return packParams("quantized::linear_prepack", weight, bias);
-}
+export const linearPrepack = quantizedOperator(
+  "linearPrepack",
+  (weight: Tensor, bias: Tensor | null = null): PackedParams => {
+    if (weight.ndim !== 2) {
+      throw new OctetError(
+        `quantized::linear_prepack: weight must have 2 dimensions, got ${formatShape(weight.shape)}`,
+      );
+    }
+    return packParams("linear_prepack", weight, bias);
+  },
+);
 
-/** The arithmetic of an engine: qnnpack rounds the bias to an integer, the others add it as a float. */
-export function biasArithmetic(operation: string): BiasArithmetic {
-  return engineFor(operation) === "qnnpack" ? "intBias" : "floatBias";
+/** The weight and bias that were packed. */
+export function linearUnpack(packed: PackedParams): [weight: Tensor, bias: Tensor | null] {
+  return [packed.weight, packed.bias];
 }
 
 interface Fused {
@@ -42,7 +47,7 @@ function runLinear(
   const { rows, depth } = packed.int8;
   checkDepth(op, x, depth);
   const output = { scale, zeroPoint, qmin: x.dtype.min, qmax: x.dtype.max };
-  const epilogue = staticEpilogue(biasArithmetic("linear"), input.scale, packed, output, fused);
+  const epilogue = staticEpilogue(input.scale, packed, output, fused);
   const shape = [...x.shape.slice(0, -1), rows];
   const out = x.dtype.allocate(numelOf(shape)) as ByteArray;
   kernels().linearInt8(x.numel() / depth, input, packed.int8, epilogue, out);
@@ -58,27 +63,32 @@ function checkDepth(op: string, x: Tensor, depth: number): void {
 }
 
 /** x · weightᵀ + bias, rounded to the grid of (scale, zeroPoint) in x's dtype. */
-export function linear(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
-  return runLinear("linear", x, packed, scale, zeroPoint, {});
-}
+export const linear = quantizedOperator(
+  "linear",
+  (x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor =>
+    runLinear("linear", x, packed, scale, zeroPoint, {}),
+);
 
-export function linearRelu(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
-  return runLinear("linear_relu", x, packed, scale, zeroPoint, { relu: true });
-}
+/** {@link linear} followed by ReLU. */
+export const linearRelu = quantizedOperator(
+  "linearRelu",
+  (x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor =>
+    runLinear("linear_relu", x, packed, scale, zeroPoint, { relu: true }),
+);
 
-export function linearLeakyRelu(
-  x: Tensor,
-  packed: PackedParams,
-  scale: number,
-  zeroPoint: number,
-  negativeSlope: number,
-): Tensor {
-  return runLinear("linear_leaky_relu", x, packed, scale, zeroPoint, { activation: { leakyRelu: negativeSlope } });
-}
+/** {@link linear} followed by a leaky ReLU. (PyTorch has it for engine onednn only.) */
+export const linearLeakyRelu = quantizedOperator(
+  "linearLeakyRelu",
+  (x: Tensor, packed: PackedParams, scale: number, zeroPoint: number, negativeSlope: number): Tensor =>
+    runLinear("linear_leaky_relu", x, packed, scale, zeroPoint, { activation: { leakyRelu: negativeSlope } }),
+);
 
-export function linearTanh(x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor {
-  return runLinear("linear_tanh", x, packed, scale, zeroPoint, { activation: "tanh" });
-}
+/** {@link linear} followed by tanh. (PyTorch has it for engine onednn only.) */
+export const linearTanh = quantizedOperator(
+  "linearTanh",
+  (x: Tensor, packed: PackedParams, scale: number, zeroPoint: number): Tensor =>
+    runLinear("linear_tanh", x, packed, scale, zeroPoint, { activation: "tanh" }),
+);
 
 // ---------------------------------------------------------------- dynamic
 
@@ -105,24 +115,25 @@ export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean)
 }
 
 function runDynamic(op: string, x: Tensor, packed: PackedParams, reduceRange: boolean, relu: boolean): Tensor {
-  const engine = engineFor("linear_dynamic");
   const { rows, depth } = packed.int8;
   checkDepth(op, x, depth);
-  const input = quantizeDynamically(op, x, reduceRange && engine !== "qnnpack");
-  const scales = packed.scales.map((s) => Math.fround(input.scale * s));
-  const bias = packed.bias ? (packed.bias.elements() as Float32Array) : null;
+  const input = quantizeDynamically(op, x, reduceRange && packed.engine !== "qnnpack");
   const shape = [...x.shape.slice(0, -1), rows];
   const out = new Float32Array(numelOf(shape));
-  const fused = engine !== "qnnpack";
-  kernels().linearInt8(x.numel() / depth, input, packed.int8, { kind: "dequantize", scales, bias, fused, relu }, out);
+  kernels().linearInt8(x.numel() / depth, input, packed.int8, dynamicEpilogue(input.scale, packed, relu), out);
   return Tensor.fromArray(out, shape, float32);
 }
 
 /** x · weightᵀ + bias in float32, with x quantized by its own range. Engine qnnpack ignores `reduceRange`, as in PyTorch. */
-export function linearDynamic(x: Tensor, packed: PackedParams, reduceRange = false): Tensor {
-  return runDynamic("linear_dynamic", x, packed, reduceRange, false);
-}
+export const linearDynamic = quantizedOperator(
+  "linearDynamic",
+  (x: Tensor, packed: PackedParams, reduceRange: boolean = false): Tensor =>
+    runDynamic("linear_dynamic", x, packed, reduceRange, false),
+);
 
-export function linearReluDynamic(x: Tensor, packed: PackedParams, reduceRange = false): Tensor {
-  return runDynamic("linear_relu_dynamic", x, packed, reduceRange, true);
-}
+/** {@link linearDynamic} followed by ReLU. */
+export const linearReluDynamic = quantizedOperator(
+  "linearReluDynamic",
+  (x: Tensor, packed: PackedParams, reduceRange: boolean = false): Tensor =>
+    runDynamic("linear_relu_dynamic", x, packed, reduceRange, true),
+);

@@ -1,4 +1,6 @@
 /** Weights of quantized linears and convolutions in the form that kernels take, made once and shared by every call. */
+import type { Engine } from "../../core/engine.ts";
+import { engineFor } from "../../core/engine.ts";
 import { OctetError, formatShape } from "../../core/errors.ts";
 import { isPerTensor } from "../../core/qparams.ts";
 import type { Epilogue, EpilogueActivation } from "../../core/requantize.ts";
@@ -8,21 +10,27 @@ import { numelOf } from "../../core/shape.ts";
 import type { ByteArray, Int8Input, Int8Weights } from "../../kernels/quantized-kernels.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { perTensorOf, quantizerOf } from "../quantize.ts";
+import { checkQuantized } from "./operator.ts";
 
-/** Which arithmetic finishes the sums: see core/requantize.ts. */
-export type BiasArithmetic = "floatBias" | "intBias";
+/** An engine that has operators. */
+export type PackingEngine = Exclude<Engine, "none">;
 
 /** A quantized weight [rows, …] with its float bias [rows], as `torch.ops.quantized.linear_prepack` makes. */
 export interface PackedParams {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
+  /** The engine under which the weight was packed: its arithmetic is used, whatever the engine is later. */
+  readonly engine: PackingEngine;
   readonly int8: Int8Weights;
   /** float32 scale of each row. */
   readonly scales: Float32Array;
 }
 
-/** Packs a quantized weight whose first dimension is the output channels. */
-export function packParams(op: string, weight: Tensor, bias: Tensor | null): PackedParams {
+/** Packs a quantized weight whose first dimension is the output channels. `operation` is PyTorch's name. */
+export function packParams(operation: string, weight: Tensor, bias: Tensor | null): PackedParams {
+  const engine = engineFor(operation);
+  const op = `quantized::${operation}`;
+  if (!weight.isQuantized) throw new OctetError(`${op}: weight must be a quantized tensor, got ${weight.dtype.name}`);
   const quantizer = quantizerOf(weight);
   const rows = weight.shape[0];
   if (weight.dtype.bits !== 8) throw new OctetError(`${op}: weight must be qint8 or quint8, got ${weight.dtype.name}`);
@@ -43,7 +51,7 @@ export function packParams(op: string, weight: Tensor, bias: Tensor | null): Pac
     depth: numelOf(weight.shape.slice(1)),
     zeroPoints: Int32Array.from(zeroPoints),
   });
-  return Object.freeze({ weight, bias, int8, scales: Float32Array.from(scales) });
+  return Object.freeze({ weight, bias, engine, int8, scales: Float32Array.from(scales) });
 }
 
 /** What a static quantized operator writes. */
@@ -54,9 +62,11 @@ export interface OutputQparams {
   readonly qmax: number;
 }
 
-/** The epilogue from an input's scale to the output's grid. A fused ReLU cuts at the zero point. */
+/**
+ * The epilogue from an input's scale to the output's grid. Engine qnnpack rounds the bias to an integer, the others add it
+ * as a float. A fused ReLU cuts at the zero point.
+ */
 export function staticEpilogue(
-  arithmetic: BiasArithmetic,
   inputScale: number,
   packed: PackedParams,
   output: OutputQparams,
@@ -66,7 +76,7 @@ export function staticEpilogue(
   const qmin = options.relu ? Math.max(output.qmin, zeroPoint) : output.qmin;
   const products = packed.scales.map((s) => Math.fround(Math.fround(inputScale) * s));
   const bias = packed.bias ? (packed.bias.elements() as Float32Array) : null;
-  if (arithmetic === "floatBias") {
+  if (packed.engine !== "qnnpack") {
     const inverseOutScale = Math.fround(1 / Math.fround(scale));
     const activation = options.activation ?? "none";
     return { kind: "floatBias", scales: products, bias, inverseOutScale, activation, zeroPoint, qmin, qmax };
@@ -76,14 +86,16 @@ export function staticEpilogue(
   return { kind: "intBias", multipliers, bias: intBias, zeroPoint, qmin, qmax };
 }
 
+/** The epilogue to float32 of dynamic operators. */
+export function dynamicEpilogue(inputScale: number, packed: PackedParams, relu: boolean): Epilogue {
+  const scales = packed.scales.map((s) => Math.fround(inputScale * s));
+  const bias = packed.bias ? (packed.bias.elements() as Float32Array) : null;
+  return { kind: "dequantize", scales, bias, fused: packed.engine !== "qnnpack", relu };
+}
+
 /** A quantized activation for a kernel; `op` must be given a quantized tensor. */
 export function int8Input(op: string, x: Tensor): Int8Input & { readonly scale: number } {
-  if (!x.isQuantized) {
-    throw new OctetError(
-      `Could not run 'quantized::${op}' with arguments from the 'CPU' backend: its input is a float tensor; ` +
-        "place a QuantStub before it",
-    );
-  }
+  checkQuantized(op, x);
   const { scale, zeroPoint } = perTensorOf(x);
   if (x.dtype.bits !== 8) throw new OctetError(`quantized::${op}: input must be quint8 or qint8, got ${x.dtype.name}`);
   return { data: x.elements() as ByteArray, zeroPoint, scale };

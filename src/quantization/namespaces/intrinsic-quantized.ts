@@ -1,0 +1,8 @@
+/** Fused quantized modules (`torch.ao.nn.intrinsic.quantized`). */
+import { quantizedConvs } from "../recipes/conv/quantized.ts";
+
+export const { ConvReLU: ConvReLU1d } = quantizedConvs[1];
+export const { ConvReLU: ConvReLU2d } = quantizedConvs[2];
+export const { ConvReLU: ConvReLU3d } = quantizedConvs[3];
+export { LinearLeakyReLU, LinearReLU, LinearTanh } from "../recipes/linear/quantized.ts";
+export * as dynamic from "./intrinsic-quantized-dynamic.ts";

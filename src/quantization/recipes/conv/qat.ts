@@ -1,0 +1,226 @@
+/**
+ * Convolutions for quantization-aware training (`torch.ao.nn.qat`, `torch.ao.nn.intrinsic.qat`): the weight is
+ * fake-quantized, with the batch normalization behind it folded in on the fly where there is one.
+ */
+import { OctetError } from "../../../core/errors.ts";
+import type { Module } from "../../../nn/module.ts";
+import { ReLU } from "../../../nn/modules/activation.ts";
+import type { ConvModuleOptions, ConvNd } from "../../../nn/modules/conv.ts";
+import { Conv1d as FloatConv1d, Conv2d as FloatConv2d, Conv3d as FloatConv3d } from "../../../nn/modules/conv.ts";
+import type { RunningNorm } from "../../../nn/modules/norm.ts";
+import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from "../../../nn/modules/norm.ts";
+import { fuseBnWeights } from "../../../nn/utils/fusion.ts";
+import { relu } from "../../../ops/activation.ts";
+import { add, div, mul, sqrt } from "../../../ops/elementwise.ts";
+import { reshape } from "../../../ops/shape.ts";
+import type { SpatialSize } from "../../../ops/spatial.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import type { QConfig } from "../../qconfig.ts";
+import type { Factory } from "../../with-args.ts";
+import { create } from "../../with-args.ts";
+import { weighted } from "../weight.ts";
+import * as fused from "./fused.ts";
+
+export interface QatConvOptions extends ConvModuleOptions {
+  readonly qconfig: QConfig;
+}
+
+export interface QatConvBnOptions extends QatConvOptions {
+  /** Batch normalization's, default 1e-5. */
+  readonly eps?: number;
+  /** Batch normalization's, default 0.1. */
+  readonly momentum?: number;
+  /** Starts with frozen batch statistics. */
+  readonly freezeBn?: boolean;
+}
+
+// A class cannot extend a union of classes. The layers of all ranks have one interface, so rank 2 stands for each.
+type AnyConv = typeof FloatConv1d | typeof FloatConv2d | typeof FloatConv3d;
+type AnyBatchNorm = typeof BatchNorm1d | typeof BatchNorm2d | typeof BatchNorm3d;
+type FusedConvReLU = new (conv: ConvNd, relu: ReLU) => Module;
+
+function requireQconfig(module: Module): QConfig {
+  if (!module.qconfig) throw new OctetError(`${module.getName()}: Input float module must have a valid qconfig`);
+  return module.qconfig;
+}
+
+function optionsOf(conv: ConvNd): ConvModuleOptions {
+  const { stride, padding, dilation, groups, paddingMode } = conv;
+  return { stride, padding, dilation, groups, paddingMode, bias: conv.bias !== null };
+}
+
+/** [-1, 1, 1, …]: one value per output channel of a weight; or [1, -1, 1, …] of an activation. */
+function perChannelShape(rank: number, dim: 0 | 1): number[] {
+  return Array.from({ length: rank + 2 }, (_, d) => (d === dim ? -1 : 1));
+}
+
+/** The QAT classes of one rank. */
+function qatConvs(rank: 1 | 2 | 3, convClass: AnyConv, batchNormClass: AnyBatchNorm, FusedConvReLU: FusedConvReLU) {
+  const FloatConv = convClass as unknown as typeof FloatConv2d;
+  const BatchNorm = batchNormClass as unknown as typeof BatchNorm2d;
+
+  /** conv(x, fakeQuantize(weight)) + bias. */
+  class Conv extends FloatConv {
+    weight_fake_quant: Module;
+
+    constructor(inChannels: number, outChannels: number, kernelSize: SpatialSize, options: QatConvOptions) {
+      super(inChannels, outChannels, kernelSize, options);
+      if (!options.qconfig) throw new OctetError("qconfig must be provided for QAT module");
+      this.qconfig = options.qconfig;
+      this.weight_fake_quant = create(options.qconfig.weight as Factory<Module>);
+    }
+
+    override forward(x: Tensor): Tensor {
+      return this.convForward(x, this.weight_fake_quant(this.weight) as Tensor, this.bias);
+    }
+
+    /** Shares the float module's parameters. */
+    static fromFloat(module: Module): Module {
+      const source = weighted<ConvNd>(module);
+      const options = { ...optionsOf(source), qconfig: requireQconfig(module) };
+      return adopt(new this(source.inChannels, source.outChannels, source.kernelSize, options), source);
+    }
+
+    /** The plain float module with the trained parameters. */
+    toFloat(): Module {
+      return plainConv(this);
+    }
+  }
+
+  class ConvReLU extends Conv {
+    override forward(x: Tensor): Tensor {
+      return relu(super.forward(x));
+    }
+
+    override toFloat(): Module {
+      return new FusedConvReLU(plainConv(this), new ReLU()).train(this.training);
+    }
+  }
+
+  /**
+   * BatchNorm(conv(x)) with the weight rounded as it will be once the normalization is folded into it: with running
+   * statistics, k = γ / √(var + eps), y = bn(conv(x, fakeQuantize(w · k)) / k + bias).
+   */
+  class ConvBn extends FloatConv {
+    weight_fake_quant: Module;
+    bn: RunningNorm;
+    freezeBn: boolean;
+
+    constructor(inChannels: number, outChannels: number, kernelSize: SpatialSize, options: QatConvBnOptions) {
+      super(inChannels, outChannels, kernelSize, options);
+      if (!options.qconfig) throw new OctetError("qconfig must be provided for QAT module");
+      this.qconfig = options.qconfig;
+      this.bn = new BatchNorm(outChannels, { eps: options.eps ?? 1e-5, momentum: options.momentum ?? 0.1 });
+      this.weight_fake_quant = create(options.qconfig.weight as Factory<Module>);
+      this.freezeBn = false;
+      if (options.freezeBn) this.freezeBnStats();
+    }
+
+    override forward(x: Tensor): Tensor {
+      const { bn } = this;
+      const gain = div(bn.weight as Tensor, sqrt(add(bn.running_var as Tensor, bn.eps)));
+      const scaled = mul(this.weight, reshape(gain, perChannelShape(rank, 0)));
+      const folded = this.convForward(x, this.weight_fake_quant(scaled) as Tensor, null);
+      const unfolded = div(folded, reshape(gain, perChannelShape(rank, 1)));
+      return bn(this.bias ? add(unfolded, reshape(this.bias, perChannelShape(rank, 1))) : unfolded);
+    }
+
+    /** Batch statistics of its own stay as they are while they are frozen. */
+    override train(mode = true): this {
+      if (!this.freezeBn) return super.train(mode);
+      this.training = mode;
+      return this;
+    }
+
+    /** Normalizes by each batch, and updates the running statistics. */
+    updateBnStats(): this {
+      this.freezeBn = false;
+      this.bn.training = true;
+      return this;
+    }
+
+    /** Normalizes by the running statistics, which stay. */
+    freezeBnStats(): this {
+      this.freezeBn = true;
+      this.bn.training = false;
+      return this;
+    }
+
+    resetRunningStats(): void {
+      this.bn.resetRunningStats();
+    }
+
+    static fromFloat(module: Module): Module {
+      const [conv, bn] = [...module.children()] as [ConvNd, RunningNorm];
+      const options: QatConvBnOptions = {
+        ...optionsOf(conv),
+        qconfig: requireQconfig(module),
+        eps: bn.eps,
+        momentum: bn.momentum ?? undefined,
+      };
+      const made = adopt(new this(conv.inChannels, conv.outChannels, conv.kernelSize, options), conv);
+      made.bn = bn;
+      return made;
+    }
+
+    /** The float convolution with the normalization folded in. */
+    toFloat(): Module {
+      return foldedConv(this);
+    }
+  }
+
+  class ConvBnReLU extends ConvBn {
+    override forward(x: Tensor): Tensor {
+      return relu(super.forward(x));
+    }
+
+    override toFloat(): Module {
+      return new FusedConvReLU(foldedConv(this), new ReLU()).train(this.training);
+    }
+  }
+
+  function plainConv(trained: ConvNd): ConvNd {
+    return adopt(
+      new FloatConv(trained.inChannels, trained.outChannels, trained.kernelSize, optionsOf(trained)),
+      trained,
+    );
+  }
+
+  function foldedConv(trained: ConvBn): ConvNd {
+    const conv = plainConv(trained);
+    [conv.weight, conv.bias] = fuseBnWeights(trained.weight, trained.bias, trained.bn);
+    return conv;
+  }
+
+  for (const [name, made] of Object.entries({ Conv, ConvReLU, ConvBn, ConvBnReLU })) {
+    Object.defineProperty(made, "name", { value: `${name}${rank}d` });
+  }
+  return { Conv, ConvReLU, ConvBn, ConvBnReLU };
+}
+
+function adopt<M extends ConvNd>(target: M, source: ConvNd): M {
+  target.weight = source.weight;
+  target.bias = source.bias;
+  return target.train(source.training);
+}
+
+/** The classes of each rank; recipes and namespaces name them. */
+export const qatConvClasses = Object.freeze({
+  1: qatConvs(1, FloatConv1d, BatchNorm1d, fused.ConvReLU1d),
+  2: qatConvs(2, FloatConv2d, BatchNorm2d, fused.ConvReLU2d),
+  3: qatConvs(3, FloatConv3d, BatchNorm3d, fused.ConvReLU3d),
+});
+
+/** Lets batch normalizations inside QAT modules update their statistics; for `model.apply`. */
+export function updateBnStats(module: Module): void {
+  if (hasBnStats(module)) module.updateBnStats();
+}
+
+/** Freezes the statistics of batch normalizations inside QAT modules; for `model.apply`. */
+export function freezeBnStats(module: Module): void {
+  if (hasBnStats(module)) module.freezeBnStats();
+}
+
+function hasBnStats(module: Module): module is Module & { updateBnStats(): void; freezeBnStats(): void } {
+  return "freezeBnStats" in module && "updateBnStats" in module;
+}

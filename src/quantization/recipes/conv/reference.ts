@@ -1,0 +1,123 @@
+/** Reference convolutions (`torch.ao.nn.quantized.reference`): float arithmetic on a weight rounded to its grid. */
+import type { Module } from "../../../nn/module.ts";
+import type {
+  ConvModuleOptions,
+  ConvNd,
+  ConvTransposeModuleOptions,
+  ConvTransposeNd,
+} from "../../../nn/modules/conv.ts";
+import { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from "../../../nn/modules/conv.ts";
+import { Parameter } from "../../../nn/parameter.ts";
+import type { SpatialSize } from "../../../ops/spatial.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import type { WeightQparams } from "../recipe.ts";
+import { ReferenceWeight } from "../reference-weight.ts";
+import { weighted } from "../weight.ts";
+
+// As in qat.ts: rank 2 stands for each rank in the types.
+type AnyConv = typeof Conv1d | typeof Conv2d | typeof Conv3d;
+type AnyConvTranspose = typeof ConvTranspose1d | typeof ConvTranspose2d | typeof ConvTranspose3d;
+
+interface Qparams {
+  readonly weightQparams?: WeightQparams;
+}
+
+function referenceConvs(rank: 1 | 2 | 3, convClass: AnyConv, convTransposeClass: AnyConvTranspose) {
+  class Conv extends (convClass as unknown as typeof Conv2d) {
+    static readonly isReference = true;
+    readonly referenceWeight: ReferenceWeight;
+
+    constructor(
+      inChannels: number,
+      outChannels: number,
+      kernelSize: SpatialSize,
+      options: ConvModuleOptions & Qparams = {},
+    ) {
+      super(inChannels, outChannels, kernelSize, options);
+      this.referenceWeight = new ReferenceWeight(this, options.weightQparams);
+    }
+
+    override forward(x: Tensor): Tensor {
+      return this.convForward(x, this.getWeight(), this.bias);
+    }
+
+    /** The weight quantized and dequantized. */
+    getWeight(): Tensor {
+      return this.referenceWeight.dequantized(this.weight);
+    }
+
+    getQuantizedWeight(): Tensor {
+      return this.referenceWeight.quantized(this.weight);
+    }
+
+    static fromFloat(module: Module, weightQparams: WeightQparams): Module {
+      const source = weighted<ConvNd>(module);
+      const { stride, padding, dilation, groups, paddingMode } = source;
+      const options = { stride, padding, dilation, groups, paddingMode, bias: source.bias !== null, weightQparams };
+      return adopt(new this(source.inChannels, source.outChannels, source.kernelSize, options), source);
+    }
+
+    override getName(): string {
+      return `QuantizedConv${rank}d(Reference)`;
+    }
+  }
+
+  class ConvTranspose extends (convTransposeClass as unknown as typeof ConvTranspose2d) {
+    static readonly isReference = true;
+    readonly referenceWeight: ReferenceWeight;
+
+    constructor(
+      inChannels: number,
+      outChannels: number,
+      kernelSize: SpatialSize,
+      options: ConvTransposeModuleOptions & Qparams = {},
+    ) {
+      super(inChannels, outChannels, kernelSize, options);
+      this.referenceWeight = new ReferenceWeight(this, options.weightQparams);
+    }
+
+    override forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+      // The base class reads its own weight: it lends the rounded one for the length of this call.
+      const trained = this.weight;
+      this.weight = new Parameter(this.getWeight(), { requiresGrad: false });
+      try {
+        return super.forward(x, outputSize);
+      } finally {
+        this.weight = trained;
+      }
+    }
+
+    getWeight(): Tensor {
+      return this.referenceWeight.dequantized(this.weight);
+    }
+
+    getQuantizedWeight(): Tensor {
+      return this.referenceWeight.quantized(this.weight);
+    }
+
+    static fromFloat(module: Module, weightQparams: WeightQparams): Module {
+      const source = weighted<ConvTransposeNd>(module);
+      const { stride, padding, dilation, groups, outputPadding } = source;
+      const options = { stride, padding, dilation, groups, outputPadding, bias: source.bias !== null, weightQparams };
+      return adopt(new this(source.inChannels, source.outChannels, source.kernelSize, options), source);
+    }
+
+    override getName(): string {
+      return `QuantizedConvTranspose${rank}d(Reference)`;
+    }
+  }
+  return { Conv, ConvTranspose };
+}
+
+function adopt<M extends ConvNd | ConvTransposeNd>(target: M, source: ConvNd | ConvTransposeNd): M {
+  target.weight = source.weight;
+  target.bias = source.bias;
+  return target;
+}
+
+/** The classes of each rank; recipes and namespaces name them. */
+export const referenceConvClasses = Object.freeze({
+  1: referenceConvs(1, Conv1d, ConvTranspose1d),
+  2: referenceConvs(2, Conv2d, ConvTranspose2d),
+  3: referenceConvs(3, Conv3d, ConvTranspose3d),
+});

@@ -1,0 +1,13 @@
+/** All recipes. Mappings, propagation lists and fusion patterns are derived from this list. */
+import { convolutionRecipes } from "./conv/index.ts";
+import { functionalRecipes } from "./functional.ts";
+import { linearRecipes } from "./linear/index.ts";
+import { stubRecipes } from "./quantize.ts";
+import type { Recipe } from "./recipe.ts";
+
+export const recipes: readonly Recipe[] = Object.freeze([
+  ...stubRecipes,
+  ...linearRecipes,
+  ...convolutionRecipes,
+  ...functionalRecipes,
+]);

@@ -1,0 +1,136 @@
+/** Static quantized linears (`torch.ao.nn.quantized.Linear` and its fused forms). */
+import { float32, int64 } from "../../../core/dtype.ts";
+import { OctetError } from "../../../core/errors.ts";
+import type { Module } from "../../../nn/module.ts";
+import type { LeakyReLU } from "../../../nn/modules/activation.ts";
+import type { Linear as FloatLinear } from "../../../nn/modules/linear.ts";
+import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
+import { full } from "../../../ops/create.ts";
+import { linear, linearLeakyRelu, linearRelu, linearTanh } from "../../../ops/quantized/linear.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import type { FromFloatOptions } from "../recipe.ts";
+import { observedWeight, outputQparams, weighted } from "../weight.ts";
+import { PackedLinear } from "./packed-params.ts";
+import type { LinearOptions } from "./packed-params.ts";
+import type { Linear as ReferenceLinear } from "./reference.ts";
+
+/** x · weightᵀ + bias on 8-bit tensors, rounded to the grid of `scale` and `zero_point`. */
+export class Linear extends PackedLinear {
+  /** Qparams of the output. */
+  scale = 1;
+  zero_point = 0;
+
+  override forward(x: Tensor): Tensor {
+    return linear(x, this._packed_params.packed, this.scale, this.zero_point);
+  }
+
+  /** From a Linear (fused or not) that was observed, or trained with fake quantization. */
+  static fromFloat(module: Module, options: FromFloatOptions = {}): Linear {
+    return fromFloatInto(module, options, (inFeatures, outFeatures) => new this(inFeatures, outFeatures));
+  }
+
+  static fromReference(reference: ReferenceLinear, outputScale: number, outputZeroPoint: number): Linear {
+    return fill(new this(reference.inFeatures, reference.outFeatures), reference.getQuantizedWeight(), reference.bias, {
+      scale: outputScale,
+      zeroPoint: outputZeroPoint,
+    });
+  }
+
+  override stateVersion(): number {
+    return 3;
+  }
+
+  override saveToStateDict(state: StateDict, prefix: string): void {
+    state.set(`${prefix}scale`, full([], this.scale, { dtype: float32 }));
+    state.set(`${prefix}zero_point`, full([], this.zero_point, { dtype: int64 }));
+  }
+
+  override loadFromStateDict(context: LoadContext, prefix: string): string[] {
+    const keys = [`${prefix}scale`, `${prefix}zero_point`];
+    const [scale, zeroPoint] = keys.map((key) => context.state.get(key));
+    if (scale) this.scale = scale.item();
+    else context.missingKeys.push(keys[0]);
+    if (zeroPoint) this.zero_point = zeroPoint.item();
+    else context.missingKeys.push(keys[1]);
+    return keys;
+  }
+
+  override getName(): string {
+    return "QuantizedLinear";
+  }
+
+  override extraRepr(): string {
+    return (
+      `in_features=${this.inFeatures}, out_features=${this.outFeatures}, scale=${this.scale}, ` +
+      `zero_point=${this.zero_point}, qscheme=${String(this.weight().quantizer?.qscheme)}`
+    );
+  }
+}
+
+function fromFloatInto<M extends Linear>(
+  module: Module,
+  options: FromFloatOptions,
+  make: (inFeatures: number, outFeatures: number) => M,
+): M {
+  const source = weighted<FloatLinear>(module);
+  const { weight, bias } = observedWeight(module, options);
+  return fill(make(source.inFeatures, source.outFeatures), weight, bias, outputQparams(module));
+}
+
+function fill<M extends Linear>(
+  target: M,
+  weight: Tensor,
+  bias: Tensor | null,
+  output: { scale: number; zeroPoint: number },
+): M {
+  target.setWeightBias(weight, bias);
+  target.scale = output.scale;
+  target.zero_point = output.zeroPoint;
+  return target;
+}
+
+/** {@link Linear} followed by ReLU, in one pass. */
+export class LinearReLU extends Linear {
+  override forward(x: Tensor): Tensor {
+    return linearRelu(x, this._packed_params.packed, this.scale, this.zero_point);
+  }
+
+  override getName(): string {
+    return "QuantizedLinearReLU";
+  }
+}
+
+/** {@link Linear} followed by LeakyReLU, in one pass. */
+export class LinearLeakyReLU extends Linear {
+  readonly negativeSlope: number;
+
+  constructor(inFeatures: number, outFeatures: number, negativeSlope: number, options: LinearOptions = {}) {
+    super(inFeatures, outFeatures, options);
+    this.negativeSlope = negativeSlope;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return linearLeakyRelu(x, this._packed_params.packed, this.scale, this.zero_point, this.negativeSlope);
+  }
+
+  static override fromFloat(module: Module, options: FromFloatOptions = {}): LinearLeakyReLU {
+    const activation = [...module.children()][1] as LeakyReLU | undefined;
+    if (!activation) throw new OctetError("LinearLeakyReLU: expects a fused LinearLeakyReLU module");
+    return fromFloatInto(module, options, (i, o) => new LinearLeakyReLU(i, o, activation.negativeSlope));
+  }
+
+  override getName(): string {
+    return "QuantizedLinearLeakyReLU";
+  }
+}
+
+/** {@link Linear} followed by Tanh, in one pass. */
+export class LinearTanh extends Linear {
+  override forward(x: Tensor): Tensor {
+    return linearTanh(x, this._packed_params.packed, this.scale, this.zero_point);
+  }
+
+  override getName(): string {
+    return "QuantizedLinearTanh";
+  }
+}
