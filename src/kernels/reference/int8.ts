@@ -1,5 +1,6 @@
 /**
- * Int8 linear, convolution, lookup, sums and products: the definition that every other kernel set equals byte for byte. Sums are taken in
+ * Int8 linear, convolution, lookup, sums and products: the definition that every other kernel set equals byte for byte.
+ * Products are summed in
  * int32 over (x − zeroPoint) · (w − zeroPoint); core/requantize.ts finishes them.
  */
 import { numelOf } from "../../core/shape.ts";

@@ -228,7 +228,10 @@ export function convAddRelu(
   return runConvAdd(x, addend, packed, scale, zeroPoint, { relu: true });
 }
 
-/** The convolution of a float input quantized by its own range, in float32. */
+/**
+ * The convolution of a float input quantized by its own range, in float32. (PyTorch's rounds the result to the grid of the
+ * input, and so cuts it off at the input's range; this one does not.)
+ */
 export function convDynamic(x: Tensor, packed: ConvPackedParams, reduceRange = false): Tensor {
   const op = nameOf(packed, "_dynamic");
   const input = quantizeDynamically(op, x, reduceRange && packed.engine !== "qnnpack");
