@@ -1,7 +1,6 @@
 /**
  * Int8 linear, convolution, lookup, sums and products: the definition that every other kernel set equals byte for byte.
- * Products are summed in
- * int32 over (x − zeroPoint) · (w − zeroPoint); core/requantize.ts finishes them.
+ * Linear and convolution sum (x − zeroPoint) · (w − zeroPoint) in int32; core/requantize.ts finishes the sums.
  */
 import { numelOf } from "../../core/shape.ts";
 import type { AddForm, MulForm } from "../../core/quantized-binary.ts";
