@@ -2,7 +2,6 @@
 import { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { QConfig } from "./qconfig.ts";
-import "./observed-module.ts";
 
 /** Identity that is observed during calibration, and becomes Quantize at conversion. */
 export class QuantStub extends Module {

@@ -39,6 +39,31 @@ type AnyConv = typeof FloatConv1d | typeof FloatConv2d | typeof FloatConv3d;
 type AnyBatchNorm = typeof BatchNorm1d | typeof BatchNorm2d | typeof BatchNorm3d;
 type FusedConvReLU = new (conv: ConvNd, relu: ReLU) => Module;
 
+/** A convolution with a fake-quantized weight. */
+export type QatConv = ConvNd & { weight_fake_quant: Module; toFloat(): Module };
+
+/** One whose batch normalization is folded in on the fly. */
+export type QatConvBn = QatConv & {
+  bn: RunningNorm;
+  freezeBn: boolean;
+  updateBnStats(): QatConvBn;
+  freezeBnStats(): QatConvBn;
+  resetRunningStats(): void;
+};
+
+export interface QatClass<M extends Module, O> {
+  new (inChannels: number, outChannels: number, kernelSize: SpatialSize, options: O): M;
+  fromFloat(module: Module): Module;
+}
+
+/** The classes of one rank. (Named, because declaration files cannot describe classes made in functions.) */
+export interface QatConvClasses {
+  readonly Conv: QatClass<QatConv, QatConvOptions>;
+  readonly ConvReLU: QatClass<QatConv, QatConvOptions>;
+  readonly ConvBn: QatClass<QatConvBn, QatConvBnOptions>;
+  readonly ConvBnReLU: QatClass<QatConvBn, QatConvBnOptions>;
+}
+
 function requireQconfig(module: Module): QConfig {
   if (!module.qconfig) throw new OctetError(`${module.getName()}: Input float module must have a valid qconfig`);
   return module.qconfig;
@@ -55,7 +80,12 @@ function perChannelShape(rank: number, dim: 0 | 1): number[] {
 }
 
 /** The QAT classes of one rank. */
-function qatConvs(rank: 1 | 2 | 3, convClass: AnyConv, batchNormClass: AnyBatchNorm, FusedConvReLU: FusedConvReLU) {
+function qatConvs(
+  rank: 1 | 2 | 3,
+  convClass: AnyConv,
+  batchNormClass: AnyBatchNorm,
+  FusedConvReLU: FusedConvReLU,
+): QatConvClasses {
   const FloatConv = convClass as unknown as typeof FloatConv2d;
   const BatchNorm = batchNormClass as unknown as typeof BatchNorm2d;
 

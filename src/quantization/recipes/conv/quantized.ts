@@ -188,8 +188,25 @@ function optionsOf(source: ConvNd | ConvTransposeNd): Options {
   return { stride, padding, dilation, outputPadding, groups, paddingMode, bias: source.bias !== null };
 }
 
+export interface ConvClass<M extends Module, O> {
+  new (inChannels: number, outChannels: number, kernelSize: SpatialSize, options?: O): M;
+  fromFloat(module: Module, options?: FromFloatOptions): M;
+}
+
+/** A dynamic convolution; `reduceRange` limits activations to 7 bits on engines that honour it. */
+export type DynamicConv = PackedConv & { reduceRange: boolean };
+
+/** The classes of one rank. (Named, because declaration files cannot describe classes made in functions.) */
+export interface QuantizedConvClasses {
+  readonly Conv: ConvClass<QuantizedConv, ConvModuleOptions>;
+  readonly ConvReLU: ConvClass<QuantizedConv, ConvModuleOptions>;
+  readonly ConvTranspose: ConvClass<QuantizedConv, ConvTransposeModuleOptions>;
+  readonly DynamicConv: ConvClass<DynamicConv, ConvModuleOptions>;
+  readonly DynamicConvTranspose: ConvClass<DynamicConv, ConvTransposeModuleOptions>;
+}
+
 /** The public classes of one rank. */
-function convClasses(rank: SpatialRank) {
+function convClasses(rank: SpatialRank): QuantizedConvClasses {
   class Conv extends QuantizedConv {
     constructor(inChannels: number, outChannels: number, kernelSize: SpatialSize, options: ConvModuleOptions = {}) {
       super(rank, false, inChannels, outChannels, kernelSize, options);

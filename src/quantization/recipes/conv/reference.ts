@@ -18,11 +18,34 @@ import { weighted } from "../weight.ts";
 type AnyConv = typeof Conv1d | typeof Conv2d | typeof Conv3d;
 type AnyConvTranspose = typeof ConvTranspose1d | typeof ConvTranspose2d | typeof ConvTranspose3d;
 
-interface Qparams {
+export interface Qparams {
   readonly weightQparams?: WeightQparams;
 }
 
-function referenceConvs(rank: 1 | 2 | 3, convClass: AnyConv, convTransposeClass: AnyConvTranspose) {
+export interface HasReferenceWeight {
+  readonly referenceWeight: ReferenceWeight;
+  /** The weight quantized and dequantized. */
+  getWeight(): Tensor;
+  getQuantizedWeight(): Tensor;
+}
+
+export interface ReferenceConvClass<M extends Module, O> {
+  new (inChannels: number, outChannels: number, kernelSize: SpatialSize, options?: O & Qparams): M & HasReferenceWeight;
+  fromFloat(module: Module, weightQparams: WeightQparams): Module;
+  readonly isReference: boolean;
+}
+
+/** The classes of one rank. (Named, because declaration files cannot describe classes made in functions.) */
+export interface ReferenceConvClasses {
+  readonly Conv: ReferenceConvClass<ConvNd, ConvModuleOptions>;
+  readonly ConvTranspose: ReferenceConvClass<ConvTransposeNd, ConvTransposeModuleOptions>;
+}
+
+function referenceConvs(
+  rank: 1 | 2 | 3,
+  convClass: AnyConv,
+  convTransposeClass: AnyConvTranspose,
+): ReferenceConvClasses {
   class Conv extends (convClass as unknown as typeof Conv2d) {
     static readonly isReference = true;
     readonly referenceWeight: ReferenceWeight;
