@@ -62,7 +62,16 @@ export class _LearnableFakeQuantize extends FakeQuantizeBase {
 
   constructor(options: LearnableFakeQuantizeOptions) {
     super();
-    const { observer, quantMin = 0, quantMax = 255, scale = 1, zeroPoint = 0, channelLen = -1, useGradScaling, ...rest } = options; // prettier-ignore
+    const {
+      observer,
+      quantMin = 0,
+      quantMax = 255,
+      scale = 1,
+      zeroPoint = 0,
+      channelLen = -1,
+      useGradScaling,
+      ...rest
+    } = options;
     if (!(quantMin < quantMax)) throw new OctetError("quant_min must be strictly less than quant_max.");
     if (channelLen !== -1 && !(Number.isInteger(channelLen) && channelLen > 0)) {
       throw new OctetError(`Channel size must be a positive integer, got ${channelLen}`);

@@ -134,7 +134,10 @@ export function getQparamDict(
   observer: Module & { readonly qscheme: QScheme; readonly dtype: DType; calculateQparams(): Qparams },
 ): QparamDict {
   const { chAxis, quantMin, quantMax } = observer as { chAxis?: number; quantMin?: number; quantMax?: number };
-  const affine = new Map([[perTensorSymmetric, perTensorAffine], [perChannelSymmetric, perChannelAffine]]); // prettier-ignore
+  const affine = new Map([
+    [perTensorSymmetric, perTensorAffine],
+    [perChannelSymmetric, perChannelAffine],
+  ]);
   const [scale, zeroPoint] = observer.calculateQparams();
   return {
     qscheme: affine.get(observer.qscheme) ?? observer.qscheme,

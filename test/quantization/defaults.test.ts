@@ -300,7 +300,11 @@ function compareMapping(mapping: QConfigMapping, expected: MappingEntry, where: 
 describe("operators of known range", () => {
   it("have PyTorch's observers", () => {
     const expected = Object.entries(reference.fixed_qparams_ops);
-    same([...q._FIXED_QPARAMS_OP_TO_OBSERVER.keys()], expected.map(([key]) => objectType(key)), "operators"); // prettier-ignore
+    same(
+      [...q._FIXED_QPARAMS_OP_TO_OBSERVER.keys()],
+      expected.map(([key]) => objectType(key)),
+      "operators",
+    );
     for (const [key, observer] of expected) {
       const found = describeFactory(q._FIXED_QPARAMS_OP_TO_OBSERVER.get(objectType(key)) as q.Factory<unknown>);
       same(found, { ...observer, kwargs: camelKeys(observer.kwargs as Json) }, key);

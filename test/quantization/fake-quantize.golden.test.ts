@@ -77,7 +77,12 @@ for (const kernels of availableKernels()) {
     for (const case_ of file.cases) {
       const { name, kind, kwargs, ...rest } = case_;
       it(`${name} ${kind} ${JSON.stringify(kwargs ?? rest)}`, () => {
-        withKernels(kernels, () => withWarnings(() => {}, () => runners[kind](case_, `${name}`))); // prettier-ignore
+        withKernels(kernels, () =>
+          withWarnings(
+            () => {},
+            () => runners[kind](case_, `${name}`),
+          ),
+        );
       });
     }
   });
@@ -107,7 +112,14 @@ const runners: Readonly<Record<Case["kind"], (case_: Case, name: string) => void
     const out =
       axis === undefined
         ? ops.fakeQuantizePerTensorAffine(x, scale, zp, quant_min, quant_max)
-        : ops.fakeQuantizePerChannelAffine(x, file.get(`${name}/scale`), file.get(`${name}/zero_point`), axis, quant_min, quant_max); // prettier-ignore
+        : ops.fakeQuantizePerChannelAffine(
+            x,
+            file.get(`${name}/scale`),
+            file.get(`${name}/zero_point`),
+            axis,
+            quant_min,
+            quant_max,
+          );
     equal("fake-quantized values", out.detach(), file.get(`${name}/out`), "values");
     backward([out], [file.get(`${name}/grad_out`)]);
     equal("gradients of values", x.grad as Tensor, file.get(`${name}/grad/x`), "gradient");
@@ -141,7 +153,21 @@ const runners: Readonly<Record<Case["kind"], (case_: Case, name: string) => void
     };
     const { min_val, max_val, scale, zero_point } = buffers;
     const step = (x: Tensor) =>
-      ops.fusedMovingAvgObsFakeQuant(x, on, on, min_val, max_val, scale, zero_point, averaging_const, quant_min, quant_max, per_row ? 0 : -1, per_row, symmetric); // prettier-ignore
+      ops.fusedMovingAvgObsFakeQuant(
+        x,
+        on,
+        on,
+        min_val,
+        max_val,
+        scale,
+        zero_point,
+        averaging_const,
+        quant_min,
+        quant_max,
+        per_row ? 0 : -1,
+        per_row,
+        symmetric,
+      );
     overBatches(name, data, step, () => buffers);
   },
 

@@ -53,7 +53,12 @@ for (const kernels of availableKernels()) {
   describe(`on the ${kernels} kernels`, () => {
     for (const case_ of file.cases) {
       it(`${case_.class} ${JSON.stringify(case_.kwargs)}`, () => {
-        withKernels(kernels, () => withWarnings(() => {}, () => runCase(case_))); // prettier-ignore
+        withKernels(kernels, () =>
+          withWarnings(
+            () => {},
+            () => runCase(case_),
+          ),
+        );
       });
     }
   });
@@ -95,7 +100,12 @@ function observe(case_: Case, run: Run, observer: Observer, expected: Expected):
       const histogram = `${case_.name}/histogram/${run.data}/${i}`;
       if (file.has(histogram)) {
         const counts = (observer as unknown as HistogramObserver).histogram;
-        compare(tallies.histograms, counts.toNumbers() as ArrayLike<number>, file.get(histogram).toNumbers() as ArrayLike<number>, histogram); // prettier-ignore
+        compare(
+          tallies.histograms,
+          counts.toNumbers() as ArrayLike<number>,
+          file.get(histogram).toNumbers() as ArrayLike<number>,
+          histogram,
+        );
       }
       const [scale, zeroPoint] = observer.calculateQparams();
       dtype = zeroPoint.dtype.toString();

@@ -29,11 +29,24 @@ function minMaxOfRun(
   for (; i + 8 <= end; i += 8) {
     // A NaN, in the array or met before, makes a comparison false.
     if (
-      x[i] >= low && x[i] <= high && x[i + 1] >= low && x[i + 1] <= high &&
-      x[i + 2] >= low && x[i + 2] <= high && x[i + 3] >= low && x[i + 3] <= high &&
-      x[i + 4] >= low && x[i + 4] <= high && x[i + 5] >= low && x[i + 5] <= high &&
-      x[i + 6] >= low && x[i + 6] <= high && x[i + 7] >= low && x[i + 7] <= high
-    ) continue; // prettier-ignore
+      x[i] >= low &&
+      x[i] <= high &&
+      x[i + 1] >= low &&
+      x[i + 1] <= high &&
+      x[i + 2] >= low &&
+      x[i + 2] <= high &&
+      x[i + 3] >= low &&
+      x[i + 3] <= high &&
+      x[i + 4] >= low &&
+      x[i + 4] <= high &&
+      x[i + 5] >= low &&
+      x[i + 5] <= high &&
+      x[i + 6] >= low &&
+      x[i + 6] <= high &&
+      x[i + 7] >= low &&
+      x[i + 7] <= high
+    )
+      continue;
     include(x, i, i + 8, c, min, max);
     low = min[c];
     high = max[c];
