@@ -1,13 +1,13 @@
 /** Quantized linear: static and dynamic (`torch.ops.quantized.linear*`). */
 import { float32, quint8 } from "../../core/dtype.ts";
 import { OctetError, formatShape } from "../../core/errors.ts";
-import { chooseQparams, perTensorQuantizer } from "../../core/qparams.ts";
+import { perTensorQuantizer } from "../../core/qparams.ts";
 import type { EpilogueActivation } from "../../core/requantize.ts";
 import { numelOf } from "../../core/shape.ts";
 import type { ByteArray } from "../../kernels/quantized-kernels.ts";
 import { kernels } from "../../kernels/registry.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { fromIntegers } from "../quantize.ts";
+import { fromIntegers, perTensorOf, quantizePerTensorDynamic } from "../quantize.ts";
 import type { PackedParams } from "./packed-params.ts";
 import { quantizedOperator } from "./operator.ts";
 import { dynamicEpilogue, int8Input, packParams, staticEpilogue } from "./packed-params.ts";
@@ -94,24 +94,13 @@ export const linearTanh = quantizedOperator(
 
 /** A float activation quantized to 8 bits by its own range, as dynamic operators do it at every call. */
 export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean) {
-  if (x.dtype !== float32)
+  if (x.dtype !== float32) {
     throw new OctetError(`quantized::${op}: input must be a float32 tensor, got ${x.dtype.name}`);
-  const n = x.numel();
-  const layout = { outer: 1, channels: 1, inner: n };
-  const [min, max] = [new Float32Array(1), new Float32Array(1)];
-  const values = x.elements() as Float32Array;
-  if (n > 0) kernels().minMax(values, layout, min, max);
-  const { scale, zeroPoint } = chooseQparams(min[0], max[0], quint8.min, quint8.max, { reduceRange });
-  const data = new Uint8Array(n);
-  const qparams = {
-    scales: Float32Array.of(scale),
-    zeroPoints: Float64Array.of(zeroPoint),
-    floatZeroPoints: false,
-    qmin: quint8.min,
-    qmax: quint8.max,
-  };
-  kernels().quantize(values, layout, qparams, data);
-  return { data, zeroPoint, scale: Math.fround(scale) };
+  }
+  if (x.numel() === 0) return { data: new Uint8Array(0), zeroPoint: 0, scale: 1 }; // an empty batch has no range
+  const quantized = quantizePerTensorDynamic(x, quint8, reduceRange);
+  const { scale, zeroPoint } = perTensorOf(quantized);
+  return { data: quantized.elements() as Uint8Array, zeroPoint, scale: Math.fround(scale) };
 }
 
 function runDynamic(op: string, x: Tensor, packed: PackedParams, reduceRange: boolean, relu: boolean): Tensor {

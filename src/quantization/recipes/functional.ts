@@ -2,18 +2,17 @@
  * Arithmetic between tensors as modules, so that it can be observed and swapped: FloatFunctional before conversion,
  * QFunctional after (`torch.ao.nn.quantized.FloatFunctional` and friends).
  */
-import { float32, int64 } from "../../core/dtype.ts";
 import { OctetError } from "../../core/errors.ts";
 import { Module } from "../../nn/module.ts";
 import { Identity } from "../../nn/modules/identity.ts";
 import type { LoadContext, StateDict } from "../../nn/state-dict.ts";
 import { relu } from "../../ops/activation.ts";
-import { full } from "../../ops/create.ts";
 import { add, mul } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linear.ts";
 import * as quantized from "../../ops/quantized/arithmetic.ts";
 import { cat } from "../../ops/rearrange.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { loadOutputQparams, saveOutputQparams } from "./output-qparams.ts";
 import type { Recipe } from "./recipe.ts";
 import { outputQparams } from "./weight.ts";
 
@@ -153,30 +152,16 @@ export class QFunctional extends Module {
   }
 
   override saveToStateDict(state: StateDict, prefix: string): void {
-    state.set(`${prefix}scale`, full([], this.scale, { dtype: float32 }));
-    state.set(`${prefix}zero_point`, full([], this.zero_point, { dtype: int64 }));
+    saveOutputQparams(this, state, prefix);
   }
 
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
-    return loadQparams(this, context, prefix);
+    return loadOutputQparams(this, context, prefix);
   }
 
   override extraRepr(): string {
     return `scale=${this.scale}, zero_point=${this.zero_point}`;
   }
-}
-
-/** Reads `scale` and `zero_point` into a module that holds them as numbers. */
-export function loadQparams(
-  target: { scale: number; zero_point: number },
-  context: LoadContext,
-  prefix: string,
-): string[] {
-  const keys = [`${prefix}scale`, `${prefix}zero_point`];
-  const [scale, zeroPoint] = keys.map((key) => context.state.get(key));
-  if (scale && zeroPoint) [target.scale, target.zero_point] = [scale.item(), zeroPoint.item()];
-  else context.missingKeys.push(...keys.filter((key) => !context.state.has(key)));
-  return keys;
 }
 
 export const functionalRecipes: readonly Recipe[] = [

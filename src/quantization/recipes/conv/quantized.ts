@@ -1,5 +1,5 @@
 /** Static and dynamic quantized convolutions, plain and transposed (`torch.ao.nn.quantized`, `….dynamic`). */
-import { float32, int64, qint8 } from "../../../core/dtype.ts";
+import { float32, qint8 } from "../../../core/dtype.ts";
 import { OctetError } from "../../../core/errors.ts";
 import { Module } from "../../../nn/module.ts";
 import type {
@@ -18,6 +18,7 @@ import { conv, convDynamic, convPrepack, convRelu, convTransposePrepack } from "
 import type { SpatialRank, SpatialSize } from "../../../ops/spatial.ts";
 import { spatialSizes } from "../../../ops/spatial.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
+import { loadOutputQparams, saveOutputQparams } from "../output-qparams.ts";
 import type { FromFloatOptions } from "../recipe.ts";
 import { observedWeight, outputQparams, weighted } from "../weight.ts";
 
@@ -157,15 +158,11 @@ export abstract class QuantizedConv extends PackedConv {
 
   override saveToStateDict(state: StateDict, prefix: string): void {
     super.saveToStateDict(state, prefix);
-    state.set(`${prefix}scale`, full([], this.scale, { dtype: float32 }));
-    state.set(`${prefix}zero_point`, full([], this.zero_point, { dtype: int64 }));
+    saveOutputQparams(this, state, prefix);
   }
 
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
-    const keys = [`${prefix}scale`, `${prefix}zero_point`];
-    const [scale, zeroPoint] = keys.map((key) => context.state.get(key));
-    if (scale && zeroPoint) [this.scale, this.zero_point] = [scale.item(), zeroPoint.item()];
-    else context.missingKeys.push(...keys.filter((key) => !context.state.has(key)));
+    const keys = loadOutputQparams(this, context, prefix);
     return [...super.loadFromStateDict(context, prefix), ...keys];
   }
 }

@@ -1,13 +1,12 @@
 /** Static quantized linears (`torch.ao.nn.quantized.Linear` and its fused forms). */
-import { float32, int64 } from "../../../core/dtype.ts";
 import { OctetError } from "../../../core/errors.ts";
 import type { Module } from "../../../nn/module.ts";
 import type { LeakyReLU } from "../../../nn/modules/activation.ts";
 import type { Linear as FloatLinear } from "../../../nn/modules/linear.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
-import { full } from "../../../ops/create.ts";
 import { linear, linearLeakyRelu, linearRelu, linearTanh } from "../../../ops/quantized/linear.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
+import { loadOutputQparams, saveOutputQparams } from "../output-qparams.ts";
 import type { FromFloatOptions } from "../recipe.ts";
 import { observedWeight, outputQparams, weighted } from "../weight.ts";
 import { PackedLinear } from "./packed-params.ts";
@@ -41,18 +40,11 @@ export class Linear extends PackedLinear {
   }
 
   override saveToStateDict(state: StateDict, prefix: string): void {
-    state.set(`${prefix}scale`, full([], this.scale, { dtype: float32 }));
-    state.set(`${prefix}zero_point`, full([], this.zero_point, { dtype: int64 }));
+    saveOutputQparams(this, state, prefix);
   }
 
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
-    const keys = [`${prefix}scale`, `${prefix}zero_point`];
-    const [scale, zeroPoint] = keys.map((key) => context.state.get(key));
-    if (scale) this.scale = scale.item();
-    else context.missingKeys.push(keys[0]);
-    if (zeroPoint) this.zero_point = zeroPoint.item();
-    else context.missingKeys.push(keys[1]);
-    return keys;
+    return loadOutputQparams(this, context, prefix);
   }
 
   override getName(): string {
