@@ -105,4 +105,11 @@ function main(): void {
   console.log(`saved ${out}: ${[...model.stateDict().keys()].join(", ")}`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    main();
+  } catch (error) {
+    console.error(`mnist: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 2;
+  }
+}
