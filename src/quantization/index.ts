@@ -33,6 +33,8 @@ export {
   getDefaultQconfigPropagationList,
   getDefaultStaticQuantModuleMappings,
   getDefaultStaticQuantReferenceModuleMappings,
+  getEmbeddingQatModuleMappings,
+  getEmbeddingStaticQuantModuleMappings,
 } from "./quantization-mappings.ts";
 export type {
   ConvertCustomConfigDict,

@@ -35,6 +35,18 @@ export function getDefaultQatModuleMappings(): ModuleMapping {
   return mappingOf(recipes, ({ float, qat }) => [[float, qat]]);
 }
 
+/** The static mapping, with embeddings trained with fake quantization added. */
+export function getEmbeddingStaticQuantModuleMappings(): ModuleMapping {
+  const trained = mappingOf(recipes, ({ qatOnRequest, quantized }) => [[qatOnRequest, quantized]]);
+  return new Map([...getDefaultStaticQuantModuleMappings(), ...trained]);
+}
+
+/** The QAT mapping, with embeddings added. */
+export function getEmbeddingQatModuleMappings(): ModuleMapping {
+  const trained = mappingOf(recipes, ({ float, qatOnRequest }) => [[float, qatOnRequest]]);
+  return new Map([...getDefaultQatModuleMappings(), ...trained]);
+}
+
 /** Float classes → dynamic quantized classes. */
 export function getDefaultDynamicQuantModuleMappings(): ModuleMapping {
   return mappingOf(recipes, ({ float, dynamic }) => [[float, dynamic]]);

@@ -4,6 +4,7 @@ import { quantizedConvs } from "../recipes/conv/quantized.ts";
 export const { Conv: Conv1d, ConvTranspose: ConvTranspose1d } = quantizedConvs[1];
 export const { Conv: Conv2d, ConvTranspose: ConvTranspose2d } = quantizedConvs[2];
 export const { Conv: Conv3d, ConvTranspose: ConvTranspose3d } = quantizedConvs[3];
+export { Embedding, EmbeddingBag } from "../recipes/embedding/quantized.ts";
 export { FXFloatFunctional, FloatFunctional, QFunctional } from "../recipes/functional.ts";
 export { Linear } from "../recipes/linear/quantized.ts";
 export { DeQuantize, Quantize } from "../recipes/quantize.ts";

@@ -1,5 +1,6 @@
 /** All recipes. Mappings, propagation lists and fusion patterns are derived from this list. */
 import { convolutionRecipes } from "./conv/index.ts";
+import { embeddingRecipes } from "./embedding/index.ts";
 import { functionalRecipes } from "./functional.ts";
 import { linearRecipes } from "./linear/index.ts";
 import { stubRecipes } from "./quantize.ts";
@@ -9,5 +10,6 @@ export const recipes: readonly Recipe[] = Object.freeze([
   ...stubRecipes,
   ...linearRecipes,
   ...convolutionRecipes,
+  ...embeddingRecipes,
   ...functionalRecipes,
 ]);

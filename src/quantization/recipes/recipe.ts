@@ -46,6 +46,8 @@ export interface Recipe {
   readonly float: ModuleClass;
   /** Trains with fake quantization in place of `float`. */
   readonly qat?: QuantizedClass;
+  /** As `qat`, but only in the mappings for embeddings, which have to be asked for. */
+  readonly qatOnRequest?: QuantizedClass;
   /** Static quantized form of `float` and of `qat`. */
   readonly quantized?: QuantizedClass;
   /** Static quantized form of `qat` where `float` itself has none (its batch norm is folded away before). */
