@@ -2,6 +2,13 @@
 import { Tensor } from "../tensor/tensor.ts";
 import { Callable, makeCallable } from "./callable.ts";
 
+/** Method that may put copies of parts of an object into the memo before the object is copied, where the usual way fails. */
+export const BEFORE_DEEP_COPY = Symbol("beforeDeepCopy");
+
+interface CopiesParts {
+  [BEFORE_DEEP_COPY]?(memo: Map<unknown, unknown>): void;
+}
+
 /** Properties that every function owns; they belong to the new closure, not to the copy. */
 const FUNCTION_OWN = new Set(["length", "name", "prototype"]);
 
@@ -30,6 +37,7 @@ function copyObject(value: object, memo: Map<unknown, unknown>): unknown {
     return copy;
   }
   if (Object.isFrozen(value)) return value; // dtypes, recipes and other constants
+  (value as CopiesParts)[BEFORE_DEEP_COPY]?.(memo);
   const prototype = Object.getPrototypeOf(value) as object;
   const empty = Array.isArray(value)
     ? []

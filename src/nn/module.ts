@@ -129,6 +129,11 @@ export class Module extends Callable {
     setProperty(this, name, module);
   }
 
+  /** Removes a direct submodule. False if there is none of that name. */
+  deleteChild(name: string): boolean {
+    return getProperty(this, name) instanceof Module && delete (this as unknown as Record<string, unknown>)[name];
+  }
+
   /** Direct submodules, each once: one that has several names is given under the first. */
   *namedChildren(): IterableIterator<[string, Module]> {
     const seen = new Set<Module>();
@@ -387,11 +392,16 @@ export class Module extends Callable {
     return "";
   }
 
+  /** How the module is printed inside another one. */
+  repr(): string {
+    return this.toString();
+  }
+
   /** The module tree as PyTorch prints it. */
   override toString(): string {
     const extra = this.extraRepr();
     const extraLines = extra ? extra.split("\n") : [];
-    const children = [...this.ownModules()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
+    const children = [...this.ownModules()].map(([name, child]) => `(${name}): ${indent(child.repr())}`);
     if (!children.length && extraLines.length <= 1) return `${this.getName()}(${extra})`;
     return `${this.getName()}(${[...extraLines, ...children].map((line) => `\n  ${line}`).join("")}\n)`;
   }

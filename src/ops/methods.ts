@@ -15,7 +15,9 @@ import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import * as quantize from "./quantize.ts";
 import "./quantized/activation.ts";
+import "./quantized/arithmetic.ts";
 import "./quantized/pool.ts";
+import "./quantized/resize.ts";
 import "./quantized/tensor-forms.ts";
 import * as random from "./random.ts";
 import * as reduce from "./reduce.ts";
@@ -288,7 +290,8 @@ const { relu, relu_, prelu, hardshrink } = activation;
 const { dequantize, intRepr, qscheme, qScale, qZeroPoint } = quantize;
 const { qPerChannelScales, qPerChannelZeroPoints, qPerChannelAxis } = quantize;
 
-const methods: Readonly<Record<string, unknown>> = {
+/** Every method that is attached here, by name; `self` is the first argument. */
+export const tensorMethods: Readonly<Record<string, unknown>> = {
   ...elementwiseMethods,
   relu,
   relu_,
@@ -335,7 +338,7 @@ const methods: Readonly<Record<string, unknown>> = {
   uniform_,
 };
 
-for (const [name, operator] of Object.entries(methods) as [string, (...args: unknown[]) => unknown][]) {
+for (const [name, operator] of Object.entries(tensorMethods) as [string, (...args: unknown[]) => unknown][]) {
   Object.defineProperty(Tensor.prototype, name, {
     value(this: Tensor, ...args: unknown[]) {
       return operator(this, ...args);

@@ -48,9 +48,13 @@ export interface OpInfo {
 
 export type Op<A extends readonly unknown[], R> = ((...args: A) => R) & { readonly op: OpInfo };
 
+/** Any operator, as an interpreter sees it. */
+export type AnyOp = Op<never[], unknown>;
+
 /** Sees every operator call while it is on the stack. `next()` evaluates the call as if this interpreter were not there. */
 export interface Interpreter {
-  call(op: OpInfo, args: readonly unknown[], next: () => unknown): unknown;
+  /** `op` is the function as it is exported: the same object for every call of one operator. */
+  call(op: AnyOp, args: readonly unknown[], next: () => unknown): unknown;
 }
 
 const interpreters: Interpreter[] = [];
@@ -91,14 +95,34 @@ export function nondifferentiable<A extends readonly unknown[], R>(name: string,
   return define(name, (...args: A) => noGrad(() => forward(...args)));
 }
 
+/** A function that is no operator on tensors, but that a tracer records as one call all the same. */
+export function traceable<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
+  return interpretable(Object.freeze({ name }), (args) => run(...args));
+}
+
 function define<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
   const op: OpInfo = Object.freeze({ name });
-  const evaluate = (args: A): R => (args.some(isQuantized) ? runQuantized(op, args, run) : run(...args));
-  const call = (...args: A): R => {
-    const top = interpreters.at(-1);
-    return top ? interpret(top, op, args, () => evaluate(args)) : evaluate(args);
-  };
-  return Object.assign(call, { op });
+  return interpretable(op, (args) => (args.some(isQuantized) ? runQuantized(op, args, run) : run(...args)));
+}
+
+function interpretable<A extends readonly unknown[], R>(op: OpInfo, evaluate: (args: A) => R): Op<A, R> {
+  const call = Object.assign(
+    (...args: A): R => {
+      const top = interpreters.at(-1);
+      return top ? interpret(top, call, args, () => evaluate(args)) : evaluate(args);
+    },
+    { op },
+  );
+  return call;
+}
+
+/** For operators that are exported in another form than they are defined in. */
+const exportedForms = new Map<OpInfo, AnyOp>();
+
+/** Lets interpreters see `form`, which calls the operator of the same `op`, as that operator. */
+export function exportedAs<F extends AnyOp>(form: F): F {
+  exportedForms.set(form.op, form);
+  return form;
 }
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -135,10 +159,10 @@ function isQuantized(arg: unknown): boolean {
 }
 
 /** The interpreter is off the stack while it handles a call, so that operators it runs itself do not come back to it. */
-function interpret<R>(top: Interpreter, op: OpInfo, args: readonly unknown[], next: () => R): R {
+function interpret<R>(top: Interpreter, call: AnyOp, args: readonly unknown[], next: () => R): R {
   interpreters.pop();
   try {
-    return top.call(op, args, next) as R;
+    return top.call(exportedForms.get(call.op) ?? call, args, next) as R;
   } finally {
     interpreters.push(top);
   }

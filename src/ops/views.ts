@@ -7,13 +7,15 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
 import { clone } from "./copy.ts";
 import type { Op } from "./op.ts";
-import { composite, primitive } from "./op.ts";
+import { composite, exportedAs, primitive } from "./op.ts";
 
 /** Sizes or dimensions as PyTorch takes them: `view(x, 2, 3)` or `view(x, [2, 3])`. */
 export type Sizes = readonly number[] | readonly [Shape];
 
 export function sizesOf(sizes: Sizes): Shape {
-  return Array.isArray(sizes[0]) ? (sizes[0] as Shape) : (sizes as Shape);
+  // Not a number and not an array: a list of sizes that is only known when the traced graph runs.
+  const isList = Array.isArray(sizes[0]) || (sizes.length === 1 && typeof sizes[0] !== "number");
+  return isList ? (sizes[0] as Shape) : (sizes as Shape);
 }
 
 /** An operator that takes {@link Sizes}. */
@@ -21,7 +23,7 @@ export type SizesOp<R = Tensor> = ((x: Tensor, ...sizes: Sizes) => R) & Pick<Op<
 
 /** Lets an operator on a list of sizes take them one by one too; a tracer always sees the list. */
 export function variadic<R>(op: Op<[Tensor, Shape], R>): SizesOp<R> {
-  return Object.assign((x: Tensor, ...sizes: Sizes): R => op(x, sizesOf(sizes)), { op: op.op });
+  return exportedAs(Object.assign((x: Tensor, ...sizes: Sizes): R => op(x, sizesOf(sizes)), { op: op.op }));
 }
 
 // ---------------------------------------------------------------- another shape

@@ -7,7 +7,7 @@ import { withEngine } from "../../src/core/engine.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { perTensorQuantizer } from "../../src/core/qparams.ts";
 import { ops, tensor, zeros } from "../../src/index.ts";
-import type { OpInfo } from "../../src/ops/op.ts";
+import type { AnyOp } from "../../src/ops/op.ts";
 import { withInterpreter } from "../../src/ops/op.ts";
 import {
   dequantize,
@@ -119,7 +119,7 @@ describe("arithmetic", () => {
   it("is seen by a tracer under the name of its library", () => {
     const seen: string[] = [];
     const x = integers([3, 200], [2], quint8, 0.5, 10);
-    const record = { call: (op: OpInfo, _: readonly unknown[], next: () => unknown) => (seen.push(op.name), next()) };
+    const record = { call: ({ op }: AnyOp, _: readonly unknown[], next: () => unknown) => (seen.push(op.name), next()) };
     withInterpreter(record, () => q.addRelu(q.add(x, x, 1, 0), x, 1, 0));
     expect(seen).toEqual(["quantized.add", "quantized.addRelu"]);
   });

@@ -21,6 +21,10 @@ abstract class Container extends Module {
     else this.items.set(name, module);
   }
 
+  override deleteChild(name: string): boolean {
+    return this.items.delete(name) || super.deleteChild(name);
+  }
+
   /** The submodules in order, one that stands in several places as often. */
   protected modulesInOrder(): Module[] {
     return [...this.ownModules()].map(([, module]) => module);
@@ -139,7 +143,7 @@ export class ModuleList extends ModuleSequence {
   override toString(): string {
     const runs: { first: number; last: number; text: string }[] = [];
     for (const [i, module] of [...this].entries()) {
-      const text = module.toString();
+      const text = module.repr();
       const run = runs.at(-1);
       if (run?.text === text) run.last = i;
       else runs.push({ first: i, last: i, text });

@@ -1,0 +1,7 @@
+/** Graphs of models, and passes over them (`torch.fx`). */
+export { FxNode as Node, hasSideEffect, isNode, mapArg } from "./node.ts";
+export type { Argument, Kwargs, Opcode, ReplaceOptions, Target, TargetFunction } from "./node.ts";
+export { mapAggregate } from "./argument.ts";
+export { Graph } from "./graph.ts";
+export { GraphModule } from "./graph-module.ts";
+export * as operators from "./operators.ts";
