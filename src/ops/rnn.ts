@@ -11,6 +11,7 @@ import type { RnnMode } from "./rnn-cells.ts";
 import { cellRules } from "./rnn-cells.ts";
 import type { LayerWeights } from "./rnn-layer.ts";
 import { rnnLayer } from "./rnn-layer.ts";
+import type { Schedule } from "./rnn-passes.ts";
 import { reshape, select, transpose } from "./shape.ts";
 
 export interface RnnOptions {
@@ -129,27 +130,53 @@ function runLayers(
   weights: readonly Tensor[],
   options: RnnOptions,
 ): { output: Tensor; last: readonly Tensor[] } {
+  const groups = groupWeights(op, weights, layerCount(options), options.hasBiases ?? true);
+  const packed = toRows(op, input, options);
+  checkStates(op, mode, states, [groups.length], packed.batchSizes[0], groups[0]);
+  return stackLayers(packed, states, options, (x, initial, index, schedule) => {
+    checkWeights(op, mode, x, groups[index]);
+    return rnnLayer(mode, x, initial, groups[index], schedule);
+  });
+}
+
+/** Layers times directions: how many sets of weights there are. */
+export function layerCount({ numLayers = 1, bidirectional = false }: RnnOptions): number {
+  return numLayers * (bidirectional ? 2 : 1);
+}
+
+/** Runs one layer in one direction, the index-th, over packed rows: gives its output and its last states. */
+export type LayerRunner = (
+  rows: Tensor,
+  initial: readonly Tensor[],
+  index: number,
+  schedule: Schedule,
+) => readonly Tensor[];
+
+/** Feeds each layer the output of the one before it, both directions side by side. Entry i of each state is layer i's. */
+export function stackLayers(
+  input: PackedRows,
+  states: readonly Tensor[],
+  options: RnnOptions,
+  runLayer: LayerRunner,
+): { output: Tensor; last: readonly Tensor[] } {
   const { numLayers = 1, bidirectional = false, train = false } = options;
+  const { batchSizes } = input;
   const directions = bidirectional ? 2 : 1;
-  const groups = groupWeights(op, weights, numLayers * directions, options.hasBiases ?? true);
-  const { rows, batchSizes, restore } = toRows(op, input, options);
-  checkStates(op, mode, states, [groups.length], batchSizes[0], groups[0]);
   const last: Tensor[][] = states.map(() => []);
-  let x = rows;
+  let x = input.rows;
   for (let layer = 0; layer < numLayers; layer++) {
     const outputs: Tensor[] = [];
     for (let direction = 0; direction < directions; direction++) {
       const index = layer * directions + direction;
-      checkWeights(op, mode, x, groups[index]);
       const initial = states.map((state) => select(state, 0, index));
-      const [output, ...final] = rnnLayer(mode, x, initial, groups[index], { batchSizes, reverse: direction === 1 });
+      const [output, ...final] = runLayer(x, initial, index, { batchSizes, reverse: direction === 1 });
       outputs.push(output);
       last.forEach((list, i) => list.push(final[i]));
     }
     x = bidirectional ? cat(outputs, 1) : outputs[0];
     if (options.dropout && train && layer < numLayers - 1) x = dropout(x, { p: options.dropout, training: true });
   }
-  return { output: restore(x), last: last.map((list) => stack(list, 0)) };
+  return { output: input.restore(x), last: last.map((list) => stack(list, 0)) };
 }
 
 /** Splits the flat list of weights by layer and direction. */
@@ -168,8 +195,17 @@ function groupWeights(op: string, weights: readonly Tensor[], count: number, has
   });
 }
 
-/** The input as packed rows, and how to give the output the input's layout again. */
-function toRows(op: string, input: Tensor, { batchFirst = false, batchSizes }: RnnOptions) {
+/** A batch of sequences as packed rows [rows of all steps, features]. */
+export interface PackedRows {
+  readonly rows: Tensor;
+  /** Rows of each step. */
+  readonly batchSizes: readonly number[];
+  /** Gives the output the input's layout again. */
+  readonly restore: (output: Tensor) => Tensor;
+}
+
+/** The input as packed rows. */
+export function toRows(op: string, input: Tensor, { batchFirst = false, batchSizes }: RnnOptions): PackedRows {
   if (batchSizes) {
     check(input.ndim === 2, () => `${op}: packed input must have 2 dimensions, got shape ${formatShape(input.shape)}`);
     checkBatchSizes(op, input.shape[0], batchSizes);

@@ -84,7 +84,7 @@ export class RNNBase extends Module {
   }
 
   /** The weights in the order that {@link lstm} and its siblings take them in, which is that of the state dict. */
-  flatWeights(): Parameter[] {
+  flatWeights(): Tensor[] {
     return this.weightGroups().flatMap(({ names }) => names.map((key) => this[key as "weight_ih_l0"]));
   }
 

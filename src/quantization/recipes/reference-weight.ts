@@ -1,5 +1,5 @@
 /** The weight of a reference module: float, with the qparams that say which grid it is to be rounded to. */
-import { float32, float64, int64, qint8 } from "../../core/dtype.ts";
+import { float32, float64, int32, int64, qint8 } from "../../core/dtype.ts";
 import { perTensorAffine } from "../../core/qparams.ts";
 import { noGrad } from "../../autograd/grad-mode.ts";
 import type { Module } from "../../nn/module.ts";
@@ -11,7 +11,7 @@ import type { WeightQparams } from "./recipe.ts";
 
 const none: WeightQparams = {
   scale: full([], 1, { dtype: float32 }),
-  zeroPoint: full([], 0, { dtype: int64 }),
+  zeroPoint: full([], 0, { dtype: int32 }),
   qscheme: perTensorAffine,
   dtype: qint8,
 };
@@ -21,14 +21,14 @@ export class ReferenceWeight {
   private readonly owner: Module;
   private readonly prefix: string;
 
-  /** Registers the buffers `weight_scale`, `weight_zero_point` and `weight_axis` (int64) on `owner`, as PyTorch does. */
+  /** Registers the buffers `weight_scale`, `weight_zero_point` and `weight_axis` (int32) on `owner`, as PyTorch does. */
   constructor(owner: Module, qparams: WeightQparams = none, prefix = "weight") {
     this.owner = owner;
     this.prefix = prefix;
     this.qparams = qparams;
     owner.registerBuffer(`${prefix}_scale`, qparams.scale.detach());
     owner.registerBuffer(`${prefix}_zero_point`, qparams.zeroPoint.detach());
-    owner.registerBuffer(`${prefix}_axis`, tensor(qparams.axis ?? 0, { dtype: int64 }));
+    owner.registerBuffer(`${prefix}_axis`, tensor(qparams.axis ?? 0, { dtype: int32 }));
   }
 
   private buffer(what: "scale" | "zero_point" | "axis"): Tensor {

@@ -4,24 +4,31 @@ import { Module } from "../../../nn/module.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
 import { full } from "../../../ops/create.ts";
 import { _emptyAffineQuantized } from "../../../ops/quantize.ts";
+import type { DynamicPackedParams } from "../../../ops/quantized/linear-fp16.ts";
 import { linearPrepack } from "../../../ops/quantized/linear.ts";
 import type { PackedParams } from "../../../ops/quantized/packed-params.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 
+/** Packs a weight [out, in] with its bias. */
+export type LinearPacker<P> = (weight: Tensor, bias: Tensor | null) => P;
+
 /**
  * PyTorch saves a (weight, bias) tuple under `_packed_params._packed_params`. A state dict here holds tensors only, so the
- * tuple's items stand under `….0` and `….1`.
+ * tuple's items stand under `….0` and `….1`; a weight of float16 precision is saved as float16. PyTorch's `dtype` beside
+ * them is the weight's own.
  */
-export class LinearPackedParams extends Module {
-  packed: PackedParams;
+export class LinearPackedParams<P extends DynamicPackedParams = PackedParams> extends Module {
+  packed: P;
+  private readonly pack: LinearPacker<P>;
 
-  constructor(weight: Tensor, bias: Tensor | null) {
+  constructor(weight: Tensor, bias: Tensor | null, pack: LinearPacker<P>) {
     super();
-    this.packed = linearPrepack(weight, bias);
+    this.pack = pack;
+    this.packed = pack(weight, bias);
   }
 
   setWeightBias(weight: Tensor, bias: Tensor | null): void {
-    this.packed = linearPrepack(weight, bias);
+    this.packed = this.pack(weight, bias);
   }
 
   override stateVersion(): number {
@@ -37,7 +44,7 @@ export class LinearPackedParams extends Module {
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
     const keys = [`${prefix}_packed_params.0`, `${prefix}_packed_params.1`];
     const [weight, bias] = keys.map((key) => context.state.get(key));
-    if (weight) this.packed = linearPrepack(weight, bias ?? null);
+    if (weight) this.packed = this.pack(weight, bias ?? null);
     else context.missingKeys.push(keys[0]);
     return keys;
   }
@@ -49,24 +56,27 @@ export interface LinearOptions {
 }
 
 /** What static and dynamic quantized linears share: sizes and the packed weight. */
-export abstract class PackedLinear extends Module {
+export abstract class AnyPackedLinear<P extends DynamicPackedParams> extends Module {
   readonly inFeatures: number;
   readonly outFeatures: number;
-  _packed_params: LinearPackedParams;
+  _packed_params: LinearPackedParams<P>;
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    { bias = true }: LinearOptions,
+    emptyWeight: Tensor,
+    pack: LinearPacker<P>,
+  ) {
     super();
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
-    const weight = _emptyAffineQuantized([outFeatures, inFeatures], { dtype: qint8 });
-    const bias = (options.bias ?? true) ? full([outFeatures], 0, { dtype: float32 }) : null;
-    this._packed_params = new LinearPackedParams(weight, bias);
+    const zeros = bias ? full([outFeatures], 0, { dtype: float32 }) : null;
+    this._packed_params = new LinearPackedParams(emptyWeight, zeros, pack);
   }
 
-  /** The quantized weight [out, in]. */
-  weight(): Tensor {
-    return this._packed_params.packed.weight;
-  }
+  /** The weight [out, in]. */
+  abstract weight(): Tensor;
 
   /** The float bias [out], or null. */
   bias(): Tensor | null {
@@ -80,5 +90,18 @@ export abstract class PackedLinear extends Module {
   /** One line: the packed weight is not shown. */
   override toString(): string {
     return `${this.getName()}(${this.extraRepr()})`;
+  }
+}
+
+/** A linear of an 8-bit weight. */
+export abstract class PackedLinear extends AnyPackedLinear<PackedParams> {
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    const empty = _emptyAffineQuantized([outFeatures, inFeatures], { dtype: qint8 });
+    super(inFeatures, outFeatures, options, empty, linearPrepack);
+  }
+
+  /** The quantized weight [out, in]. */
+  override weight(): Tensor {
+    return this._packed_params.packed.weight;
   }
 }
