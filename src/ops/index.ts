@@ -113,3 +113,5 @@ export {
   _fakeQuantizeLearnablePerTensorAffine,
 } from "./learnable-fake-quantize.ts";
 export { chooseQparamsOptimized } from "./quantized/embedding.ts";
+export { _saturateWeightToFp16 } from "./quantized/linear-fp16.ts";
+export { quantizedGru, quantizedLstm } from "./quantized/rnn.ts";

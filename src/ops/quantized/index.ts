@@ -65,3 +65,12 @@ export {
   softmax,
   threshold,
 } from "./activation.ts";
+export type { DynamicPackedParams, Fp16PackedParams } from "./linear-fp16.ts";
+export {
+  linearDynamicFp16,
+  linearDynamicFp16UnpackedWeight,
+  linearPrepackFp16,
+  linearReluDynamicFp16,
+  linearUnpackFp16,
+} from "./linear-fp16.ts";
+export type { QuantizedCellParams, QuantizedRnnOptions } from "./rnn.ts";

@@ -5,6 +5,7 @@ import { functionalRecipes } from "./functional.ts";
 import { linearRecipes } from "./linear/index.ts";
 import { stubRecipes } from "./quantize.ts";
 import type { Recipe } from "./recipe.ts";
+import { recurrentRecipes } from "./rnn/index.ts";
 
 export const recipes: readonly Recipe[] = Object.freeze([
   ...stubRecipes,
@@ -12,4 +13,5 @@ export const recipes: readonly Recipe[] = Object.freeze([
   ...convolutionRecipes,
   ...embeddingRecipes,
   ...functionalRecipes,
+  ...recurrentRecipes,
 ]);
