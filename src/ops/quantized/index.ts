@@ -74,3 +74,12 @@ export {
   linearUnpackFp16,
 } from "./linear-fp16.ts";
 export type { QuantizedCellParams, QuantizedRnnOptions } from "./rnn.ts";
+export {
+  makeQuantizedCellParams,
+  makeQuantizedCellParamsDynamic,
+  makeQuantizedCellParamsFp16,
+  quantizedGruCellDynamic,
+  quantizedLstmCellDynamic,
+  quantizedRnnReluCellDynamic,
+  quantizedRnnTanhCellDynamic,
+} from "./rnn.ts";
