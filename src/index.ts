@@ -21,6 +21,7 @@ export * from "./ops/index.ts";
 export * as ops from "./ops/namespaces.ts";
 export * as nn from "./quantization/namespaces/nn.ts";
 export * as data from "./data/index.ts";
+export * as fx from "./fx/index.ts";
 export * as optim from "./optim/index.ts";
 export { backends } from "./quantization/engine.ts";
 export * as quantization from "./quantization/index.ts";

@@ -5,3 +5,14 @@ export { mapAggregate } from "./argument.ts";
 export { Graph } from "./graph.ts";
 export { GraphModule } from "./graph-module.ts";
 export * as operators from "./operators.ts";
+export { TraceError, TraceTensor } from "./trace-tensor.ts";
+export { Tracer, symbolicTrace } from "./tracer.ts";
+export type {
+  ConcreteArgs,
+  ModuleEntry,
+  ModuleType,
+  SymbolicTraceOptions,
+  TraceRoot,
+  TracerOptions,
+} from "./tracer.ts";
+export { wrap } from "./wrap.ts";

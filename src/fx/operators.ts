@@ -4,7 +4,6 @@
  * `n * 2` would need the number, which is not known yet.
  */
 import { OctetError } from "../core/errors.ts";
-import type { Op } from "../ops/op.ts";
 import { traceable } from "../ops/op.ts";
 import type { Index } from "../ops/subscript.ts";
 import { index as tensorIndex } from "../ops/subscript.ts";
@@ -14,8 +13,8 @@ import { camelCase } from "./names.ts";
 import type { TargetFunction } from "./targets.ts";
 import { printAs } from "./targets.ts";
 
-function operator<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
-  return printAs(traceable(name, run) as Op<A, R> & TargetFunction, `operator.${name}`);
+function operator<F extends TargetFunction>(name: string, run: F): F {
+  return printAs(traceable(name, run), `operator.${name}`);
 }
 
 /**
@@ -40,7 +39,7 @@ export const getattr = printAs(
     const key = camelCase(name);
     const isOwnSpelling = typeof value === "object" && value !== null && name in value;
     return propertyOf("getattr", value, isOwnSpelling ? name : key);
-  }) as Op<[value: unknown, name: string], unknown> & TargetFunction,
+  }),
   "builtins.getattr",
 );
 
@@ -53,11 +52,7 @@ function propertyOf(op: string, value: unknown, key: string): unknown {
 
 /** An array of the given items, as one value of a graph. */
 export const tuple = printAs(
-  traceable("tuple", (items: readonly unknown[]): readonly unknown[] => items) as Op<
-    [items: readonly unknown[]],
-    readonly unknown[]
-  > &
-    TargetFunction,
+  traceable("tuple", (items: readonly unknown[]): readonly unknown[] => items),
   "builtins.tuple",
 );
 
@@ -85,7 +80,7 @@ export const assertTrue = hasSideEffect(
   printAs(
     traceable("_assert", (condition: boolean, message: string): void => {
       if (!condition) throw new OctetError(message);
-    }) as Op<[condition: boolean, message: string], void> & TargetFunction,
+    }),
     "torch._assert",
   ),
 );
@@ -95,7 +90,7 @@ export const assertIsNone = hasSideEffect(
   printAs(
     traceable("_assertIsNone", (value: unknown, message: string): void => {
       if (value !== null && value !== undefined) throw new OctetError(message);
-    }) as Op<[value: unknown, message: string], void> & TargetFunction,
+    }),
     "torch.fx._symbolic_trace._assert_is_none",
   ),
 );

@@ -21,6 +21,25 @@ export type ForwardPreHook = (module: Module, args: readonly unknown[]) => unkno
 /** Runs after `forward`; returns undefined, or the output to use instead. */
 export type ForwardHook = (module: Module, args: readonly unknown[], output: unknown) => unknown;
 
+/** Stands between the caller of a module and its hooks and `forward`, which `next` runs. */
+export type CallInterceptor = (
+  module: Module,
+  args: readonly unknown[],
+  next: (...args: readonly unknown[]) => unknown,
+) => unknown;
+
+const interceptors: CallInterceptor[] = [];
+
+/** Runs `body`, in which every call of a module, also one inside another, goes to `interceptor`. */
+export function withCallInterceptor<T>(interceptor: CallInterceptor, body: () => T): T {
+  interceptors.push(interceptor);
+  try {
+    return body();
+  } finally {
+    interceptors.pop();
+  }
+}
+
 /** Which parameters or buffers to give. */
 export interface MemberOptions {
   /** Those of submodules too (the default). */
@@ -49,6 +68,12 @@ export class Module extends Callable {
 
   /** @internal */
   [CALL](...args: readonly unknown[]): unknown {
+    const top = interceptors.at(-1);
+    return top ? top(this, args, (...inputs) => this.runHooked(inputs)) : this.runHooked(args);
+  }
+
+  /** Runs `forward` and the hooks around it. */
+  private runHooked(args: readonly unknown[]): unknown {
     const { pre, post } = this.hooks;
     let inputs = args;
     for (const { hook } of pre.registrations) {

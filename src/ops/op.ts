@@ -48,6 +48,8 @@ export interface OpInfo {
 
 export type Op<A extends readonly unknown[], R> = ((...args: A) => R) & { readonly op: OpInfo };
 
+type AnyFunction = (...args: never[]) => unknown;
+
 /** Any operator, as an interpreter sees it. */
 export type AnyOp = Op<never[], unknown>;
 
@@ -96,8 +98,9 @@ export function nondifferentiable<A extends readonly unknown[], R>(name: string,
 }
 
 /** A function that is no operator on tensors, but that a tracer records as one call all the same. */
-export function traceable<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
-  return interpretable(Object.freeze({ name }), (args) => run(...args));
+export function traceable<F extends AnyFunction>(name: string, run: F): F & Pick<AnyOp, "op"> {
+  return interpretable(Object.freeze({ name }), (args: Parameters<F>) => run(...args)) as unknown as F &
+    Pick<AnyOp, "op">;
 }
 
 function define<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
@@ -124,8 +127,6 @@ export function exportedAs<F extends AnyOp>(form: F): F {
   exportedForms.set(form.op, form);
   return form;
 }
-
-type AnyFunction = (...args: never[]) => unknown;
 
 /** "same": the operator's own forward serves quantized tensors, because it only moves elements or reads shapes. */
 const quantizedForms = new Map<OpInfo, AnyFunction | "same">();
