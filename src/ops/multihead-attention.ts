@@ -1,4 +1,5 @@
 /** Attention with several heads and its projections, as one function (`torch.nn.functional.multi_head_attention_forward`). */
+import type { DType } from "../core/dtype.ts";
 import { bool } from "../core/dtype.ts";
 import { check, formatShape } from "../core/errors.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -94,7 +95,7 @@ function attendBatched(
   const [q, keys, values] = project(query, key, value, weights);
   const { k, v, extra } = withExtraKeys(keys, values, weights, options.addZeroAttn ?? false);
   const heads = [q, k, v].map((x) => splitHeads(x, numHeads));
-  const mask = causalHint ? null : mergedMask(query, numHeads, extra, options);
+  const mask = causalHint ? null : mergedMask(query.shape, query.dtype, numHeads, extra, options);
   const dropoutP = options.training ? (options.dropoutP ?? 0) : 0;
 
   const attention = needWeights ? attentionWeights(heads[0], heads[1], mask) : null;
@@ -134,30 +135,36 @@ function withExtraKeys(k: Tensor, v: Tensor, { biasK, biasV }: AttentionWeights,
 }
 
 /** [L, N, E] → [N, heads, L, E / heads]. */
-function splitHeads(x: Tensor, numHeads: number): Tensor {
+export function splitHeads(x: Tensor, numHeads: number): Tensor {
   const [length, batch, features] = x.shape;
   return permute(reshape(x, length, batch, numHeads, features / numHeads), 1, 2, 0, 3);
 }
 
 /** Both masks as numbers to add to the scores [N, heads, L, S + extra]; null if there are none. */
-function mergedMask(query: Tensor, numHeads: number, extra: number, options: MultiheadOptions): Tensor | null {
+export function mergedMask(
+  query: readonly number[],
+  dtype: DType,
+  numHeads: number,
+  extra: number,
+  options: MultiheadCallOptions,
+): Tensor | null {
   const { attnMask, keyPaddingMask } = options;
-  const [length, batch] = query.shape;
+  const [length, batch] = query;
   const parts: Tensor[] = [];
   if (attnMask) {
-    const mask = open(additive(attnMask, query), extra);
+    const mask = open(additive(attnMask, dtype), extra);
     parts.push(attnMask.ndim === 2 ? mask : reshape(mask, batch, numHeads, length, mask.shape[2]));
   }
   if (keyPaddingMask) {
-    const mask = open(additive(keyPaddingMask, query), extra);
+    const mask = open(additive(keyPaddingMask, dtype), extra);
     parts.push(reshape(mask, batch, 1, 1, mask.shape[1]));
   }
   return parts.length ? parts.reduce((a, b) => add(a, b)) : null;
 }
 
 /** 0 where a bool mask is false, −∞ where it is true; a float mask as it is. */
-function additive(mask: Tensor, query: Tensor): Tensor {
-  return asDtype(mask.dtype === bool ? where(mask, -Infinity, 0) : mask, query.dtype);
+function additive(mask: Tensor, dtype: DType): Tensor {
+  return asDtype(mask.dtype === bool ? where(mask, -Infinity, 0) : mask, dtype);
 }
 
 /** The mask with `extra` keys behind it that everyone may attend to. */
@@ -188,7 +195,7 @@ function checkInputs(query: Tensor, key: Tensor, value: Tensor, weights: Attenti
   });
 }
 
-function checkMasks(query: Tensor, key: Tensor, numHeads: number, options: MultiheadOptions): void {
+export function checkMasks(query: Tensor, key: Tensor, numHeads: number, options: MultiheadOptions): void {
   const { attnMask, keyPaddingMask, isCausal } = options;
   const [length, batch] = query.shape;
   const keys = key.shape[0];

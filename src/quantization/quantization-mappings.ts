@@ -101,11 +101,3 @@ export interface PrepareCustomConfigDict {
 export interface ConvertCustomConfigDict {
   readonly observedToQuantizedCustomModuleClass?: ReadonlyMap<ModuleClass, QuantizedCustomClass>;
 }
-
-/** The custom modules that `prepare` and `convert` know without being told. */
-export function getDefaultCustomConfig(): PrepareCustomConfigDict & ConvertCustomConfigDict {
-  return {};
-}
-
-/** Observed custom classes that observe their own insides and need no observer on their output. */
-export const unobservedCustomModules: ReadonlySet<ModuleClass> = new Set();

@@ -18,6 +18,7 @@ import { kernels } from "../../kernels/registry.ts";
 import { copyStrided } from "../../tensor/strided.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Op } from "../op.ts";
+import { quantizedForm } from "../op.ts";
 import { matmul as floatMatmul } from "../linear.ts";
 import type { Qparam } from "../quantize.ts";
 import { dequantize, fromIntegers, perTensorOf, qparamValue, quantizePerTensor, quantizerOf } from "../quantize.ts";
@@ -231,3 +232,6 @@ function regridded(x: Tensor, out: PerTensorQuantizer, grid: OutputGrid): Tensor
 export const cat = concatenation("cat", "cat", false);
 /** {@link cat} followed by ReLU. */
 export const catRelu = concatenation("catRelu", "cat_relu", true);
+
+/** Of the float operator: on the grid of the first tensor. */
+quantizedForm(catPlain, (tensors, dim = 0) => cat(tensors, dim));

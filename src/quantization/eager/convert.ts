@@ -1,20 +1,18 @@
-/** Conversion in eager mode: every observed module becomes its quantized form. */
+/** Conversion in eager mode: a copy of the model in which every observed module is quantized. */
 import type { Module } from "../../nn/module.ts";
-import { create } from "../with-args.ts";
-import type { Factory } from "../with-args.ts";
-import { detachObserver, moveHooks } from "../observed-module.ts";
 import type { ConvertCustomConfigDict } from "../quantization-mappings.ts";
 import {
-  getDefaultCustomConfig,
   getDefaultStaticQuantModuleMappings,
   getDefaultStaticQuantReferenceModuleMappings,
 } from "../quantization-mappings.ts";
-import { FusedModule } from "../recipes/fused-module.ts";
-import type { ModuleMapping, QuantizedClass, ReferenceClass } from "../recipes/recipe.ts";
-import { weightQparamsOf } from "../recipes/weight.ts";
-import { classOf } from "./prepare.ts";
+import type { ModuleMapping } from "../recipes/recipe.ts";
+import { getDefaultCustomConfigDict } from "./custom-config.ts";
+import { convertChildren, removeQconfig } from "./swap.ts";
+import type { SwapOptions } from "./swap.ts";
 
-export interface ConvertOptions {
+export { removeQconfig, swapModule } from "./swap.ts";
+
+export interface ConvertOptions extends SwapOptions {
   /** Float (or QAT) class → quantized class; default the static mapping, or the reference one. */
   readonly mapping?: ModuleMapping;
   /** Changes `module` itself instead of a copy. */
@@ -24,7 +22,6 @@ export interface ConvertOptions {
   /** Makes reference modules: quantize-dequantize around float arithmetic. */
   readonly isReference?: boolean;
   readonly convertCustomConfigDict?: ConvertCustomConfigDict;
-  readonly usePrecomputedFakeQuant?: boolean;
 }
 
 /** A copy of a prepared and calibrated (or trained) model in which every module that the mapping knows is quantized. */
@@ -34,60 +31,8 @@ export function convert<M extends Module>(module: M, options: ConvertOptions = {
   const mapping =
     options.mapping ??
     (isReference ? getDefaultStaticQuantReferenceModuleMappings() : getDefaultStaticQuantModuleMappings());
-  const custom = options.convertCustomConfigDict ?? getDefaultCustomConfig();
+  const custom = options.convertCustomConfigDict ?? getDefaultCustomConfigDict();
   convertChildren(target, mapping, custom, options);
   if (options.removeQconfig ?? true) removeQconfig(target);
   return target;
-}
-
-function convertChildren(
-  module: Module,
-  mapping: ModuleMapping,
-  custom: ConvertCustomConfigDict,
-  options: ConvertOptions,
-): void {
-  for (const [name, child] of module.namedChildren()) {
-    // Fused modules and observed custom modules are swapped as one.
-    const whole = child instanceof FusedModule || custom.observedToQuantizedCustomModuleClass?.has(classOf(child));
-    if (!whole) convertChildren(child, mapping, custom, options);
-    const swapped = swapModule(child, mapping, custom, options);
-    if (swapped !== child) module.setChild(name, swapped);
-  }
-}
-
-/** The quantized form of one module if it has a qconfig and a known class, else the module itself. Hooks move along. */
-export function swapModule(
-  module: Module,
-  mapping: ModuleMapping,
-  custom: ConvertCustomConfigDict = {},
-  options: Pick<ConvertOptions, "usePrecomputedFakeQuant" | "isReference"> = {},
-): Module {
-  if (!module.qconfig) return module;
-  const type = classOf(module);
-  const customClass = custom.observedToQuantizedCustomModuleClass?.get(type);
-  const quantizedClass = mapping.get(type);
-  if (!customClass && !quantizedClass) return module;
-  const swapped = customClass
-    ? customClass.fromObserved(module)
-    : fromFloat(quantizedClass as QuantizedClass, module, options.usePrecomputedFakeQuant ?? false);
-  moveHooks(module, swapped);
-  return swapped;
-}
-
-function fromFloat(target: QuantizedClass, module: Module, usePrecomputedFakeQuant: boolean): Module {
-  if (!isReferenceClass(target)) return target.fromFloat(module, { usePrecomputedFakeQuant });
-  const observer = create(module.qconfig?.weight as Factory<Module>);
-  return target.fromFloat(module, weightQparamsOf(module, observer));
-}
-
-function isReferenceClass(target: QuantizedClass | ReferenceClass): target is ReferenceClass {
-  return (target as { readonly isReference?: boolean }).isReference === true;
-}
-
-/** Takes qconfigs, observers and their hooks off a module tree (`_remove_qconfig`). */
-export function removeQconfig(module: Module): void {
-  for (const at of module.modules()) {
-    delete at.qconfig;
-    detachObserver(at);
-  }
 }

@@ -18,8 +18,9 @@ import {
 import type { ModuleClass, ModuleMapping } from "../recipes/recipe.ts";
 import { QuantWrapper } from "../stubs.ts";
 import { convert } from "./convert.ts";
-import type { QConfigByModule } from "./prepare.ts";
-import { prepare, propagateQconfig_ } from "./prepare.ts";
+import type { QConfigByModule } from "./observe.ts";
+import { propagateQconfig_ } from "./observe.ts";
+import { prepare } from "./prepare.ts";
 
 export interface QuantizeOptions {
   readonly mapping?: ModuleMapping;

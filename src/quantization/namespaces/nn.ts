@@ -2,4 +2,5 @@
 export * from "../../nn/index.ts";
 export * as intrinsic from "./intrinsic.ts";
 export * as qat from "./qat.ts";
+export * as quantizable from "./quantizable.ts";
 export * as quantized from "./quantized.ts";

@@ -8,5 +8,10 @@ export { Embedding, EmbeddingBag } from "../recipes/embedding/quantized.ts";
 export { FXFloatFunctional, FloatFunctional, QFunctional } from "../recipes/functional.ts";
 export { Linear } from "../recipes/linear/quantized.ts";
 export { DeQuantize, Quantize } from "../recipes/quantize.ts";
+export {
+  QuantizedLSTM as LSTM,
+  QuantizedMultiheadAttention as MultiheadAttention,
+} from "../recipes/quantizable/index.ts";
 export * as dynamic from "./quantized-dynamic.ts";
 export * as reference from "./quantized-reference.ts";
+export * as functional from "../../ops/quantized/functional.ts";

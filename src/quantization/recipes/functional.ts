@@ -5,6 +5,7 @@
 import { OctetError } from "../../core/errors.ts";
 import { Module } from "../../nn/module.ts";
 import { Identity } from "../../nn/modules/identity.ts";
+import { pythonFloat } from "../../nn/repr.ts";
 import type { LoadContext, StateDict } from "../../nn/state-dict.ts";
 import { relu } from "../../ops/activation.ts";
 import { add, mul } from "../../ops/elementwise.ts";
@@ -160,7 +161,7 @@ export class QFunctional extends Module {
   }
 
   override extraRepr(): string {
-    return `scale=${this.scale}, zero_point=${this.zero_point}`;
+    return `scale=${pythonFloat(this.scale)}, zero_point=${this.zero_point}`;
   }
 }
 
