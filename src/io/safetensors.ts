@@ -12,6 +12,7 @@ import type { ElementName, ElementType } from "./element-types.ts";
 import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements, isCount } from "./element-types.ts";
 import { parseFile, writeFileAtomic } from "./files.ts";
 import { isJsonObject, parseJson } from "./json.ts";
+import { QUANTIZED, joinQuantized, splitQuantized } from "./safetensors-quantized.ts";
 
 export interface SafetensorsFile {
   /** In the order of their data in the file. A Map, because a name may be anything, `__proto__` included. */
@@ -39,6 +40,7 @@ function fail(message: string): never {
 
 /**
  * Reads a safetensors file that is in memory. Each tensor gets storage of its own; `bytes` may be dropped afterwards.
+ * Quantized tensors that {@link writeSafetensors} stored come back as such.
  * bfloat16 and unsigned types wider than a byte are widened (see element-types.ts). Throws {@link FileFormatError} on a
  * truncated or malformed file, an 8-bit float or other unsupported dtype, or an integer beyond ±(2^53 − 1).
  */
@@ -56,7 +58,10 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
     const storage = decodeElements(type, data.subarray(begin, end), `safetensors: tensor ${JSON.stringify(name)}`);
     tensors.set(name, Tensor.fromArray(storage, shape, type.dtype));
   }
-  return { tensors, metadata };
+  const description = metadata.get(QUANTIZED);
+  if (description === undefined) return { tensors, metadata };
+  metadata.delete(QUANTIZED);
+  return { tensors: joinQuantized(tensors, description), metadata };
 }
 
 /** {@link readSafetensors} of a file (Node only). */
@@ -121,12 +126,18 @@ function checkLayout(entries: Entry[], dataLength: number): void {
 /**
  * The bytes of a safetensors file. The same tensors and metadata always give the same bytes: tensors are laid out by
  * falling alignment, then by name, as the reference implementation does; metadata keys are sorted. Views are stored as
- * contiguous tensors, and tensors that share storage are stored once each.
+ * contiguous tensors, and tensors that share storage are stored once each. Quantized tensors are stored as plain integers
+ * with their qparams beside them, see safetensors-quantized.ts.
  */
 export function writeSafetensors(tensors: StateDictLike, metadata: SafetensorsMetadata = {}): Uint8Array {
-  const sorted = [...toStateMap(tensors)].sort(([a, s], [b, t]) => rank(s.dtype) - rank(t.dtype) || compareText(a, b));
+  const { plain, description } = splitQuantized(toStateMap(tensors));
+  const sorted = [...plain].sort(([a, s], [b, t]) => rank(s.dtype) - rank(t.dtype) || compareText(a, b));
   const fields: string[] = [];
   const pairs = metadata instanceof Map ? [...metadata] : Object.entries(metadata as Record<string, string>);
+  if (pairs.some(([key]) => key === QUANTIZED)) {
+    throw new OctetError(`saveSafetensors: the metadata key "${QUANTIZED}" is Octet's own`);
+  }
+  if (description !== null) pairs.push([QUANTIZED, description]);
   if (pairs.length) {
     const text = pairs.sort(([a], [b]) => compareText(a, b)).map(([key, value]) => `${quote(key)}:${quote(value)}`);
     fields.push(`"__metadata__":{${text.join(",")}}`);
