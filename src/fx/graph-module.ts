@@ -141,7 +141,7 @@ function ownerAt(root: Module, path: string): Module | null {
 }
 
 /** Puts a module or tensor at a dotted path below `root`, with empty modules on the way. */
-function assignAttribute(root: Module, path: string, value: unknown): void {
+export function assignAttribute(root: Module, path: string, value: unknown): void {
   const cut = path.lastIndexOf(".");
   const owner = cut < 0 ? root : ownerAt(root, path.slice(0, cut));
   const name = path.slice(cut + 1);

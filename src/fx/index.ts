@@ -16,3 +16,18 @@ export type {
   TracerOptions,
 } from "./tracer.ts";
 export { wrap } from "./wrap.ts";
+export { Interpreter } from "./interpreter.ts";
+export type { InterpreterOptions } from "./interpreter.ts";
+export { Transformer } from "./transformer.ts";
+export { SubgraphMatcher } from "./matcher.ts";
+export type { InternalMatch, MatcherOptions } from "./matcher.ts";
+export { replacePattern, replacePatternWithFilters } from "./subgraph-rewriter.ts";
+export type {
+  GraphSource,
+  Match,
+  MatchFilter,
+  ReplaceWithFiltersOptions,
+  ReplacedPatterns,
+} from "./subgraph-rewriter.ts";
+export { ShapeProp } from "./shape-prop.ts";
+export type { TensorMetadata } from "./shape-prop.ts";
