@@ -115,6 +115,9 @@ interface Kwargs extends ConvTransposeOptions, FewBitsOptions {
   readonly nBins: number;
   readonly ratio: number;
   readonly bitWidth: 2 | 4;
+  readonly eps: number;
+  readonly normalizedShape: readonly number[];
+  readonly numGroups: number;
 }
 
 type Call = (inputs: Inputs, kwargs: Kwargs) => Tensor;
@@ -158,6 +161,11 @@ const concatenation =
   (op: typeof q.cat): Call =>
   ({ a, b, c }, { dim, scale, zeroPoint }) =>
     op([a, b, c], dim, scale, zeroPoint);
+
+const batchNormalization =
+  (op: typeof q.batchNorm): Call =>
+  ({ x, weight, bias, mean, variance }, { eps, scale, zeroPoint }) =>
+    op(x, weight, bias, mean, variance, eps, scale, zeroPoint);
 
 const lookUp =
   (op: typeof q.embeddingByte): Call =>
@@ -220,6 +228,20 @@ const calls: Readonly<Record<string, Call | undefined>> = {
   mulScalarRelu: withNumber(q.mulScalarRelu),
   cat: concatenation(q.cat),
   catRelu: concatenation(q.catRelu),
+  batchNorm: batchNormalization(q.batchNorm),
+  batchNorm1d: batchNormalization(q.batchNorm1d),
+  batchNorm2d: batchNormalization(q.batchNorm2d),
+  batchNorm3d: batchNormalization(q.batchNorm3d),
+  batchNormRelu: batchNormalization(q.batchNormRelu),
+  batchNorm1dRelu: batchNormalization(q.batchNorm1dRelu),
+  batchNorm2dRelu: batchNormalization(q.batchNorm2dRelu),
+  batchNorm3dRelu: batchNormalization(q.batchNorm3dRelu),
+  layerNorm: ({ x, weight, bias }, { normalizedShape, eps, scale, zeroPoint }) =>
+    q.layerNorm(x, normalizedShape, weight ?? null, bias ?? null, eps, scale, zeroPoint),
+  groupNorm: ({ x, weight, bias }, { numGroups, eps, scale, zeroPoint }) =>
+    q.groupNorm(x, numGroups, weight ?? null, bias ?? null, eps, scale, zeroPoint),
+  instanceNorm: ({ x, weight, bias }, { eps, scale, zeroPoint }) =>
+    q.instanceNorm(x, weight ?? null, bias ?? null, eps, scale, zeroPoint),
   embeddingByte: lookUp(q.embeddingByte),
   embedding4bit: lookUp(q.embedding4bit),
   embeddingBagByte: bag(q.embeddingBagByte),

@@ -83,3 +83,4 @@ export {
   quantizedRnnReluCellDynamic,
   quantizedRnnTanhCellDynamic,
 } from "./rnn.ts";
+export type { QuantizedBatchNorm } from "./norm.ts";
