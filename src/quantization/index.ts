@@ -1,4 +1,5 @@
 /** PyTorch's quantization system (`torch.ao.quantization`). */
+export * from "./backend-config/index.ts";
 export { backends, withEngine } from "./engine.ts";
 export type { Engine } from "./engine.ts";
 export { checkMinMaxValid, determineQparams } from "./determine-qparams.ts";

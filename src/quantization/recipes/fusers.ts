@@ -42,6 +42,17 @@ export function fuseLinearBn(trained: FusedClass): Fuser {
   };
 }
 
+/** Folds the batch norm and wraps what is left with the LeakyReLU; there is no form for training. */
+export function fuseLinearBnLeakyRelu(evaluated: FusedClass): Fuser {
+  return (isQat, linear, bn, leakyRelu) => {
+    if (linear.training !== bn.training || bn.training !== leakyRelu.training) {
+      throw new OctetError("Linear, BN and LeakyReLU all must be in the same mode (train or eval).");
+    }
+    if (isQat) throw new OctetError("Cannot fuse train modules: Linear, BatchNorm1d and LeakyReLU");
+    return new evaluated(fuseBnEval(linear as Foldable, bn as RunningNorm), leakyRelu);
+  };
+}
+
 /** Folds the batch norm; there is no form for training. */
 export const fuseConvTransposeBn: Fuser = (isQat, conv, bn) => {
   checkModes("ConvTranspose and BN", conv, bn);

@@ -1,0 +1,66 @@
+/** Patterns of linear layers. */
+import { linear } from "../../../nn/functional.ts";
+import { LeakyReLU, ReLU, Tanh } from "../../../nn/modules/activation.ts";
+import { Linear } from "../../../nn/modules/linear.ts";
+import { BatchNorm1d } from "../../../nn/modules/norm.ts";
+import type { BackendPatternConfig } from "../../backend-config/backend-pattern-config.ts";
+import type { DTypeConfig } from "../../backend-config/dtype-config.ts";
+import { fuseLinearBnLeakyRelu, wrapInto } from "../fusers.ts";
+import type { FamilyPatterns } from "../pattern-configs.ts";
+import {
+  fusionConfigs,
+  patternConfig,
+  recipeOf,
+  rootedConfig,
+  weightedConfigs,
+  weightedFunctionConfig,
+  withFunction,
+} from "../pattern-configs.ts";
+import type { ModuleClass, QuantizedClass, Recipe } from "../recipe.ts";
+import * as fused from "./fused.ts";
+import { linearRecipes } from "./index.ts";
+
+const plain = recipeOf(linearRecipes, Linear);
+
+/** The layer alone, as module and as function. */
+export const plainLinearPatterns: FamilyPatterns = (dtypeConfigs) => [
+  ...weightedConfigs(plain, plain.qat as QuantizedClass, dtypeConfigs),
+  weightedFunctionConfig(linear, dtypeConfigs),
+];
+
+/** The layer alone, with ReLU, with batch norm. */
+export const linearPatterns: FamilyPatterns = (dtypeConfigs) => [
+  ...plainLinearPatterns(dtypeConfigs),
+  ...fusedLinear(recipeOf(linearRecipes, fused.LinearReLU), dtypeConfigs),
+  ...withFunction([linear, ReLU]).map((sequence) => patternConfig(sequence, dtypeConfigs)),
+  ...fusedLinear(recipeOf(linearRecipes, fused.LinearBn1d), dtypeConfigs),
+];
+
+function fusedLinear(recipe: Recipe, dtypeConfigs: readonly DTypeConfig[]): BackendPatternConfig[] {
+  return [
+    ...fusionConfigs(recipe, dtypeConfigs),
+    rootedConfig(recipe.float, plain, dtypeConfigs).setQatModule(recipe.qat as QuantizedClass),
+    rootedConfig(recipe.qat as QuantizedClass, plain, dtypeConfigs),
+  ];
+}
+
+/** The layer with LeakyReLU (and a batch norm between) or Tanh, which onednn runs as one. */
+export const linearActivationPatterns: FamilyPatterns = (dtypeConfigs) => [
+  ...withActivation(LeakyReLU, fused.LinearLeakyReLU, dtypeConfigs),
+  patternConfig([Linear, BatchNorm1d, LeakyReLU], dtypeConfigs)
+    .setFuserMethod(fuseLinearBnLeakyRelu(fused.LinearLeakyReLU))
+    .setFusedModule(fused.LinearLeakyReLU),
+  ...withActivation(Tanh, fused.LinearTanh, dtypeConfigs),
+];
+
+function withActivation(
+  activation: ModuleClass,
+  made: typeof fused.LinearTanh | typeof fused.LinearLeakyReLU,
+  dtypeConfigs: readonly DTypeConfig[],
+): BackendPatternConfig[] {
+  return [
+    ...fusionConfigs({ float: made, fusions: [{ pattern: [Linear, activation], fuse: wrapInto(made) }] }, dtypeConfigs),
+    rootedConfig(made, plain, dtypeConfigs),
+    ...withFunction([linear, activation]).map((sequence) => patternConfig(sequence, dtypeConfigs)),
+  ];
+}
