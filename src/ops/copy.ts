@@ -9,7 +9,7 @@ import { copyStrided } from "../tensor/strided.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
 import { asDtype } from "./arithmetic.ts";
-import { assign_, composite, primitive } from "./op.ts";
+import { assign_, composite, primitive, traceable } from "./op.ts";
 import { copyQuantized_ } from "./quantized/copy.ts";
 
 /** A contiguous copy in storage of its own, with the gradient passing through. */
@@ -45,7 +45,7 @@ const overwritten = primitive(
 );
 
 /** Overwrites `self` with the values of `source`, which may have any dtype and a shape that broadcasts to this one. */
-export function copy_(self: Tensor, source: Tensor): Tensor {
+export const copy_ = traceable("copy_", (self: Tensor, source: Tensor): Tensor => {
   if (!broadcastsTo(source.shape, self.shape)) {
     throw new OctetError(
       `copy_: source of shape ${formatShape(source.shape)} does not broadcast to self of shape ${formatShape(self.shape)}`,
@@ -59,20 +59,20 @@ export function copy_(self: Tensor, source: Tensor): Tensor {
   copyStrided(self.shape, data, strides, 0, self.storage.data, self.strides, self.offset);
   self.bumpVersion();
   return self;
-}
+});
 
 /** Overwrites every element with `value`, a number or a tensor without dimensions. */
-export function fill_(self: Tensor, value: number | boolean | Tensor): Tensor {
+export const fill_ = traceable("fill_", (self: Tensor, value: number | boolean | Tensor): Tensor => {
   if (value instanceof Tensor && value.ndim > 0) {
     throw new OctetError(`fill_: only supports a 0-dimensional value tensor, got shape ${formatShape(value.shape)}`);
   }
   return copy_(self, value instanceof Tensor ? value : scalarOf("fill_", value, self.dtype));
-}
+});
 
 /** Overwrites every element with 0. */
-export function zero_(self: Tensor): Tensor {
+export const zero_ = traceable("zero_", (self: Tensor): Tensor => {
   return fill_(self, 0);
-}
+});
 
 /**
  * A number as a tensor without dimensions; integer dtypes drop the fraction, and refuse what they cannot hold. For a

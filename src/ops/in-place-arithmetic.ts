@@ -28,7 +28,7 @@ import type { Operand } from "./broadcast.ts";
 import { canWriteInto, evaluateBinary_ } from "./broadcast.ts";
 import { addcdiv, addcmul, clamp, lerp } from "./combinations.ts";
 import { clone } from "./copy.ts";
-import { assign_ } from "./op.ts";
+import { assign_, traceable } from "./op.ts";
 
 /** True if a call on these operands would be recorded, or refused because it changes the base of a view. */
 function recording(...operands: readonly Operand[]): boolean {
@@ -41,28 +41,28 @@ function directly(self: Tensor, other: Operand): boolean {
 }
 
 function inPlace(name: string, kernel: BinaryName, op: (a: Tensor, b: Operand) => Tensor, integers = true) {
-  return (self: Tensor, other: Operand): Tensor => {
+  return traceable(name, (self: Tensor, other: Operand): Tensor => {
     if (directly(self, other) && (integers || self.dtype.isFloatingPoint)) {
       return evaluateBinary_(name, kernel, self, other);
     }
     // The gradient rule keeps the operand, which is about to be overwritten.
     return assign_(name, self, op(recording(self, other) ? clone(self) : self, other));
-  };
+  });
 }
 
 /** self += alpha · other. */
-export function add_(self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor {
+export const add_ = traceable("add_", (self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor => {
   const { alpha = 1 } = options;
   if (!directly(self, other) || !self.dtype.isFloatingPoint) return assign_("add_", self, add(self, other, options));
   return evaluateBinary_("add_", alpha === 1 ? "add" : "addScaled", self, other, alpha);
-}
+});
 
 /** self −= alpha · other. */
-export function sub_(self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor {
+export const sub_ = traceable("sub_", (self: Tensor, other: Operand, options: AlphaOptions = {}): Tensor => {
   const { alpha = 1 } = options;
   if (!directly(self, other) || !self.dtype.isFloatingPoint) return assign_("sub_", self, sub(self, other, options));
   return evaluateBinary_("sub_", alpha === 1 ? "sub" : "addScaled", self, other, -alpha);
-}
+});
 
 /** self *= other. */
 export const mul_ = inPlace("mul_", "mul", mul);
@@ -77,7 +77,9 @@ export const pow_ = inPlace("pow_", "pow", pow, false);
 
 function overwriting<A extends readonly unknown[]>(name: string, op: (x: Tensor, ...args: A) => Tensor) {
   // As above: a rule may keep the input, if only for the gradient of another argument.
-  return (self: Tensor, ...args: A): Tensor => assign_(name, self, op(isGradEnabled() ? clone(self) : self, ...args));
+  return traceable(name, (self: Tensor, ...args: A): Tensor =>
+    assign_(name, self, op(isGradEnabled() ? clone(self) : self, ...args)),
+  );
 }
 
 export const clamp_ = overwriting("clamp_", clamp);

@@ -12,7 +12,7 @@ import { evaluateSelect, sumTo } from "./broadcast.ts";
 import { clone, scalarOf } from "./copy.ts";
 import { mul } from "./elementwise.ts";
 import type { ArgumentGradient, Op } from "./op.ts";
-import { assign_, composite, nondifferentiable, primitive } from "./op.ts";
+import { assign_, composite, nondifferentiable, primitive, traceable } from "./op.ts";
 import { expand, flatten, reshape } from "./views.ts";
 
 // ---------------------------------------------------------------- checks
@@ -396,27 +396,30 @@ export const bucketize = composite("bucketize", (values: Tensor, boundaries: Ten
 // ---------------------------------------------------------------- in place
 
 /** {@link scatter} into `self`. */
-export function scatter_(self: Tensor, dim: number, index: Tensor, src: Tensor | number): Tensor {
-  return assign_("scatter_", self, scatter(self, dim, index, src));
-}
+export const scatter_ = traceable(
+  "scatter_",
+  (self: Tensor, dim: number, index: Tensor, src: Tensor | number): Tensor => {
+    return assign_("scatter_", self, scatter(self, dim, index, src));
+  },
+);
 
 /** {@link scatterAdd} into `self`. */
-export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
+export const scatterAdd_ = traceable("scatterAdd_", (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor => {
   return assign_("scatterAdd_", self, scatterAdd(self, dim, index, src));
-}
+});
 
 /** {@link indexAdd} into `self`. */
-export function indexAdd_(
-  self: Tensor,
-  dim: number,
-  index: Tensor,
-  source: Tensor,
-  options: { alpha?: number } = {},
-): Tensor {
-  return assign_("indexAdd_", self, indexAdd(self, dim, index, source, options));
-}
+export const indexAdd_ = traceable(
+  "indexAdd_",
+  (self: Tensor, dim: number, index: Tensor, source: Tensor, options: { alpha?: number } = {}): Tensor => {
+    return assign_("indexAdd_", self, indexAdd(self, dim, index, source, options));
+  },
+);
 
 /** {@link maskedFill} of `self`. */
-export function maskedFill_(self: Tensor, mask: Tensor, value: number | boolean | Tensor): Tensor {
-  return assign_("maskedFill_", self, maskedFill(self, mask, value));
-}
+export const maskedFill_ = traceable(
+  "maskedFill_",
+  (self: Tensor, mask: Tensor, value: number | boolean | Tensor): Tensor => {
+    return assign_("maskedFill_", self, maskedFill(self, mask, value));
+  },
+);

@@ -31,7 +31,7 @@ import type { ChannelLayout, ChannelQparams } from "../kernels/quantized-kernels
 import { kernels } from "../kernels/registry.ts";
 import { convertArray } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { nondifferentiable, quantizedForm } from "./op.ts";
+import { nondifferentiable, quantizedForm, traceable } from "./op.ts";
 
 /** A number, or a one-element tensor (whose float32 value is used as it is). */
 export type Qparam = number | Tensor;
@@ -52,24 +52,21 @@ const quantizeOne = nondifferentiable(
   },
 );
 
+function quantizeAll(x: Tensor, scale: Qparam, zeroPoint: Qparam, dtype: DType): Tensor;
+function quantizeAll(x: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType): Tensor[];
+function quantizeAll(x: Tensor | readonly Tensor[], scale: Qparam, zeroPoint: Qparam, dtype: DType): Tensor | Tensor[] {
+  if (x instanceof Tensor) return quantizeOne(x, scale, zeroPoint, dtype);
+  const [scales, zeroPoints] = [scale as Tensor, zeroPoint as Tensor].map((t) => t.elements());
+  return x.map((tensor, i) => quantizeOne(tensor, scales[i], zeroPoints[i], dtype));
+}
+
 /**
  * The tensor as integers q = clamp(zeroPoint + round(x / scale)), which stand for (q − zeroPoint) · scale
  * (`torch.quantize_per_tensor`). Takes a list of tensors with qparams as 1-d tensors too.
  *
  * @throws if x is not float32, dtype is not a quantized one, or zeroPoint is outside its range.
  */
-export function quantizePerTensor(x: Tensor, scale: Qparam, zeroPoint: Qparam, dtype: DType): Tensor;
-export function quantizePerTensor(x: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType): Tensor[];
-export function quantizePerTensor(
-  x: Tensor | readonly Tensor[],
-  scale: Qparam,
-  zeroPoint: Qparam,
-  dtype: DType,
-): Tensor | Tensor[] {
-  if (x instanceof Tensor) return quantizeOne(x, scale, zeroPoint, dtype);
-  const [scales, zeroPoints] = [scale as Tensor, zeroPoint as Tensor].map((t) => t.elements());
-  return x.map((tensor, i) => quantizeOne(tensor, scales[i], zeroPoints[i], dtype));
-}
+export const quantizePerTensor = traceable("quantizePerTensor", quantizeAll);
 
 /**
  * As {@link quantizePerTensor} with a scale and zero point for each index along `axis` (`torch.quantize_per_channel`).
@@ -146,12 +143,14 @@ function dequantizeIntegers(x: Tensor): Tensor {
   return Tensor.fromArray(out, x.shape, float32);
 }
 
-/** The real values (q − zeroPoint) · scale in float32; of a list, one by one (`torch.dequantize`). */
-export function dequantize(x: Tensor): Tensor;
-export function dequantize(x: readonly Tensor[]): Tensor[];
-export function dequantize(x: Tensor | readonly Tensor[]): Tensor | Tensor[] {
+function dequantizeAll(x: Tensor): Tensor;
+function dequantizeAll(x: readonly Tensor[]): Tensor[];
+function dequantizeAll(x: Tensor | readonly Tensor[]): Tensor | Tensor[] {
   return x instanceof Tensor ? dequantizeOne(x) : x.map((tensor) => dequantizeOne(tensor));
 }
+
+/** The real values (q − zeroPoint) · scale in float32; of a list, one by one (`torch.dequantize`). */
+export const dequantize = traceable("dequantize", dequantizeAll);
 
 // ---------------------------------------------------------------- from integers
 
@@ -221,7 +220,7 @@ export function fromIntegers(
  * The integers: uint8, int8 or int32. Types below eight bits give their packed bytes, flattened, the first value in the
  * low bits (`torch.Tensor.int_repr`).
  */
-export function intRepr(x: Tensor): Tensor {
+export const intRepr = traceable("intRepr", (x: Tensor): Tensor => {
   quantizerOf(x);
   const ints = x.elements();
   const own = ints.buffer === x.storage.data.buffer ? ints.slice() : ints;
@@ -230,7 +229,7 @@ export function intRepr(x: Tensor): Tensor {
     return Tensor.fromArray(packed, [packed.length], uint8);
   }
   return Tensor.fromArray(own, x.shape, integerDtypeOf(x.dtype));
-}
+});
 
 /** Several values to a byte, the first in the low bits. */
 function packBits(values: Uint8Array, bits: number): Uint8Array {
@@ -240,38 +239,38 @@ function packBits(values: Uint8Array, bits: number): Uint8Array {
   return packed;
 }
 
-export function qscheme(x: Tensor): QScheme {
+export const qscheme = traceable("qscheme", (x: Tensor): QScheme => {
   return quantizerOf(x).qscheme;
-}
+});
 
 /** The scale of a per-tensor quantized tensor, in double precision. */
-export function qScale(x: Tensor): number {
+export const qScale = traceable("qScale", (x: Tensor): number => {
   return perTensorOf(x).scale;
-}
+});
 
-export function qZeroPoint(x: Tensor): number {
+export const qZeroPoint = traceable("qZeroPoint", (x: Tensor): number => {
   return perTensorOf(x).zeroPoint;
-}
+});
 
 /** float64, or float32 under the float-qparams scheme; a copy. */
-export function qPerChannelScales(x: Tensor): Tensor {
+export const qPerChannelScales = traceable("qPerChannelScales", (x: Tensor): Tensor => {
   const { scales } = perChannelOf(x);
   return Tensor.fromArray(scales.slice(), [scales.length], scales instanceof Float32Array ? float32 : float64);
-}
+});
 
 /** int64, or float32 under the float-qparams scheme; a copy. */
-export function qPerChannelZeroPoints(x: Tensor): Tensor {
+export const qPerChannelZeroPoints = traceable("qPerChannelZeroPoints", (x: Tensor): Tensor => {
   const { zeroPoints } = perChannelOf(x);
   return Tensor.fromArray(
     zeroPoints.slice(),
     [zeroPoints.length],
     zeroPoints instanceof Float32Array ? float32 : int64,
   );
-}
+});
 
-export function qPerChannelAxis(x: Tensor): number {
+export const qPerChannelAxis = traceable("qPerChannelAxis", (x: Tensor): number => {
   return perChannelOf(x).axis;
-}
+});
 
 /** The quantizer of a tensor that must be quantized. */
 export function quantizerOf(x: Tensor): Quantizer {

@@ -8,7 +8,7 @@ import { computeDtype, elementsAs, tensorFromComputed } from "../tensor/convert.
 import { Tensor } from "../tensor/tensor.ts";
 import { asDtype, div, eq, maximum, minimum, mul, ne } from "./elementwise.ts";
 import type { ArgumentGradient, Op } from "./op.ts";
-import { nondifferentiable, primitive, quantizedForm } from "./op.ts";
+import { nondifferentiable, primitive, quantizedForm, traceable } from "./op.ts";
 import { perTensorOf } from "./quantize.ts";
 import { integersOf, relabelled } from "./quantized/integers.ts";
 import type { Dims, Lines, ReduceArguments, ReduceOptions, ReducePlan, Reduction } from "./reduction.ts";
@@ -236,6 +236,7 @@ export interface ExtremeMethod {
 }
 
 function dispatched(
+  name: string,
   all: (x: Tensor) => Tensor,
   along: ReturnType<typeof extremeAlong>,
   pairwise: typeof maximum,
@@ -247,14 +248,14 @@ function dispatched(
     if (typeof second === "number") return along(x, second, options);
     return along(x, second.dim, { keepdim: second.keepdim });
   };
-  return call as Extreme;
+  return traceable(name, call as Extreme);
 }
 
 /** max(x) over all elements, max(x, dim) → [values, indices], max(x, other) elementwise. */
-export const max: Extreme = dispatched(maxOfAll, maxAlong, maximum);
+export const max: Extreme = dispatched("max", maxOfAll, maxAlong, maximum);
 
 /** min(x) over all elements, min(x, dim) → [values, indices], min(x, other) elementwise. */
-export const min: Extreme = dispatched(minOfAll, minAlong, minimum);
+export const min: Extreme = dispatched("min", minOfAll, minAlong, minimum);
 
 type ArgReduction = Op<[x: Tensor, dim?: number | null | ArgOptions, options?: ArgOptions], Tensor>;
 

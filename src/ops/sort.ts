@@ -7,7 +7,7 @@ import { computeDtype, elementsAs } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { gather, scatter } from "./indexing.ts";
 import type { Op } from "./op.ts";
-import { composite, nondifferentiable, primitive } from "./op.ts";
+import { composite, nondifferentiable, primitive, traceable } from "./op.ts";
 import type { ValuesAndIndices } from "./reduce.ts";
 import { dimAndOptions, evenly, forEachLine, linesOf } from "./reduction.ts";
 import { reshape, squeeze } from "./views.ts";
@@ -173,10 +173,10 @@ export interface MedianMethod {
 }
 
 /** The middle value; of an even number the lower one of the two in the middle. A NaN wins. */
-export const median: Median = ((x: Tensor, dim?: number, options: KeepdimOption = {}) => {
+export const median: Median = traceable("median", ((x: Tensor, dim?: number, options: KeepdimOption = {}) => {
   if (dim === undefined) return medianOfAll(x);
   return medianAlong(x, dim, options);
-}) as Median;
+}) as Median);
 
 const medianOfAll = evenly("median", (x: Tensor): Tensor =>
   pickAlong(reshape(x, [-1]), 0, (x.numel() - 1) >> 1, true)[0].alias([], [], 0),
@@ -210,11 +210,11 @@ export interface UniqueMethod {
 }
 
 /** The values that occur in `x`, each once, in ascending order. Every NaN counts as a value of its own. */
-export const unique: Unique = ((x: Tensor, options?: UniqueOptions) => {
+export const unique: Unique = traceable("unique", ((x: Tensor, options?: UniqueOptions) => {
   const found = allUnique(x);
   if (!options) return found[0];
   return found.filter((_, i) => i === 0 || (i === 1 ? options.returnInverse : options.returnCounts));
-}) as Unique;
+}) as Unique);
 
 const allUnique = nondifferentiable("unique", (x: Tensor): readonly Tensor[] => {
   const [sorted, indices] = sort(reshape(x, [-1]));

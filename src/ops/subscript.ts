@@ -14,7 +14,7 @@ import { copy_, scalarOf } from "./copy.ts";
 import { asDtype } from "./elementwise.ts";
 import { addedAt, indexSelect, indexValues, nonzero, takenAt, writtenAt } from "./indexing.ts";
 import type { ArgumentGradient } from "./op.ts";
-import { assign_, composite, primitive } from "./op.ts";
+import { assign_, composite, primitive, traceable } from "./op.ts";
 import { requantized } from "./quantized/copy.ts";
 import { expand, permute, reshape, unsqueeze } from "./views.ts";
 import { select, slice } from "./windows.ts";
@@ -209,32 +209,33 @@ function sumToValues(gradient: Tensor, shape: Shape): Tensor {
 }
 
 /** {@link indexPut} into `self`. */
-export function indexPut_(
-  self: Tensor,
-  indices: readonly Index[],
-  values: Tensor,
-  options: IndexPutOptions = {},
-): Tensor {
-  return assign_("indexPut_", self, indexPut(self, indices, values, options));
-}
+export const indexPut_ = traceable(
+  "indexPut_",
+  (self: Tensor, indices: readonly Index[], values: Tensor, options: IndexPutOptions = {}): Tensor => {
+    return assign_("indexPut_", self, indexPut(self, indices, values, options));
+  },
+);
 
 /** Writes `value`, a number or a tensor that broadcasts, to `self[...indices]`; any dtype is converted. */
-export function setIndex(self: Tensor, indices: readonly Index[], value: Tensor | number | boolean): Tensor {
-  const values = value instanceof Tensor ? value : scalarOf("setIndex", value, self.dtype);
-  if (isGradEnabled() && (self.requiresGrad || values.requiresGrad)) {
-    return assign_("setIndex", self, indexPut(self, indices, values));
-  }
-  const { view, chosen } = applyBasic(self, indices);
-  if (!chosen.some(Boolean)) {
-    copy_(view, reshape(values, droppedLead(values.shape, view.ndim)));
+export const setIndex = traceable(
+  "setIndex",
+  (self: Tensor, indices: readonly Index[], value: Tensor | number | boolean): Tensor => {
+    const values = value instanceof Tensor ? value : scalarOf("setIndex", value, self.dtype);
+    if (isGradEnabled() && (self.requiresGrad || values.requiresGrad)) {
+      return assign_("setIndex", self, indexPut(self, indices, values));
+    }
+    const { view, chosen } = applyBasic(self, indices);
+    if (!chosen.some(Boolean)) {
+      copy_(view, reshape(values, droppedLead(values.shape, view.ndim)));
+      return self;
+    }
+    const { positions, shape } = positionsOf(self, indices, self.strides, self.offset);
+    const source = broadcastValues(self, values, shape).elements();
+    const { data } = self.storage;
+    // A copy: the values may lie in the storage that is written to.
+    const own = source.buffer === data.buffer ? source.slice() : source;
+    for (let i = 0; i < positions.length; i++) data[positions[i]] = own[i];
+    self.bumpVersion();
     return self;
-  }
-  const { positions, shape } = positionsOf(self, indices, self.strides, self.offset);
-  const source = broadcastValues(self, values, shape).elements();
-  const { data } = self.storage;
-  // A copy: the values may lie in the storage that is written to.
-  const own = source.buffer === data.buffer ? source.slice() : source;
-  for (let i = 0; i < positions.length; i++) data[positions[i]] = own[i];
-  self.bumpVersion();
-  return self;
-}
+  },
+);

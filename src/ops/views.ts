@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { sumTo } from "./broadcast.ts";
 import { clone } from "./copy.ts";
 import type { Op } from "./op.ts";
-import { composite, exportedAs, primitive } from "./op.ts";
+import { composite, exportedAs, primitive, traceable } from "./op.ts";
 
 /** Sizes or dimensions as PyTorch takes them: `view(x, 2, 3)` or `view(x, [2, 3])`. */
 export type Sizes = readonly number[] | readonly [Shape];
@@ -227,7 +227,7 @@ function aliasDims(x: Tensor, dims: Shape): Tensor {
 // ---------------------------------------------------------------- in place: the tensor becomes a view of what it was
 
 function inPlaceView<A extends readonly unknown[]>(name: string, op: (x: Tensor, ...args: A) => Tensor) {
-  return (self: Tensor, ...args: A): Tensor => {
+  return traceable(name, (self: Tensor, ...args: A): Tensor => {
     if (isGradEnabled() && self.requiresGrad && (self.isLeaf || self.base)) {
       throw new OctetError(
         `${name}: a leaf that requires grad, or a view of a tensor in a graph, cannot change in place`,
@@ -236,7 +236,7 @@ function inPlaceView<A extends readonly unknown[]>(name: string, op: (x: Tensor,
     const { shape, strides, quantizer, gradFn, outputIndex } = op(self, ...args);
     Object.assign(self, { shape, strides, quantizer }, gradFn ? { gradFn, outputIndex } : {});
     return self;
-  };
+  });
 }
 
 /** {@link squeeze} of the tensor itself. */
