@@ -120,10 +120,13 @@ function exponentOf(x: number): number {
   return 2 ** exponent > x ? exponent - 1 : 2 ** (exponent + 1) <= x ? exponent + 1 : exponent;
 }
 
-/** The arithmetic of a product; the same for every engine. */
-export function mulForm(dtype: DType, a: Grid, b: Grid, out: Grid, relu: boolean): MulForm {
+/**
+ * The arithmetic of a product; the same for every engine. `intoGiven`: PyTorch's variants that write into a given tensor leave
+ * out XNNPACK.
+ */
+export function mulForm(dtype: DType, a: Grid, b: Grid, out: Grid, relu: boolean, intoGiven = false): MulForm {
   const product = Math.fround(Math.fround(a.scale) * Math.fround(b.scale));
-  const byXnnpack = dtype === qint8 && out.zeroPoint < qint8.max; // PyTorch keeps the largest zero point from it
+  const byXnnpack = !intoGiven && dtype === qint8 && out.zeroPoint < qint8.max; // PyTorch keeps the largest zero point from it
   const multiplier = byXnnpack
     ? Math.fround(product / Math.fround(out.scale))
     : Math.fround(product * inverseScale(out.scale));

@@ -2,6 +2,7 @@
 import type { DType } from "../core/dtype.ts";
 import { OctetError, formatShape } from "../core/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { noQuantizedForm } from "./op.ts";
 
 /** Tensors under the names that errors give them; null and undefined ones are left out. */
 export type NamedTensors = Readonly<Record<string, Tensor | null | undefined>>;
@@ -17,6 +18,7 @@ export function sameDtype(op: string, tensors: NamedTensors): DType {
       dtype = tensor.dtype;
       first = name;
     } else if (tensor.dtype !== dtype) {
+      if (dtype.isQuantized) throw noQuantizedForm(op);
       throw new OctetError(`${op}: ${first} is ${dtype.name} but ${name} is ${tensor.dtype.name}`);
     }
   }
@@ -27,6 +29,7 @@ export function sameDtype(op: string, tensors: NamedTensors): DType {
 /** As {@link sameDtype}, and that dtype has to be a float. */
 export function sameFloatDtype(op: string, tensors: NamedTensors): DType {
   const dtype = sameDtype(op, tensors);
+  if (dtype.isQuantized) throw noQuantizedForm(op);
   if (!dtype.isFloatingPoint) throw new OctetError(`${op}: expects floating-point tensors, got ${dtype.name}`);
   return dtype;
 }

@@ -99,8 +99,9 @@ export function nondifferentiable<A extends readonly unknown[], R>(name: string,
 
 /** A function that is no operator on tensors, but that a tracer records as one call all the same. */
 export function traceable<F extends AnyFunction>(name: string, run: F): F & Pick<AnyOp, "op"> {
-  return interpretable(Object.freeze({ name }), (args: Parameters<F>) => run(...args)) as unknown as F &
-    Pick<AnyOp, "op">;
+  const op: OpInfo = Object.freeze({ name });
+  quantizedForms.set(op, "same"); // the operators inside decide
+  return interpretable(op, (args: Parameters<F>) => run(...args)) as unknown as F & Pick<AnyOp, "op">;
 }
 
 function define<A extends readonly unknown[], R>(name: string, run: (...args: A) => R): Op<A, R> {
@@ -139,15 +140,24 @@ export function quantizedForm<A extends readonly unknown[], R>(op: Op<A, R>, for
   quantizedForms.set(op.op, form as AnyFunction | "same");
 }
 
+/** What a call with quantized tensors comes to: a form of its own, "same" (what is inside decides), or null: it is refused. */
+export function quantizedSupport({ op }: Pick<AnyOp, "op">): "own" | "same" | null {
+  const form = quantizedForms.get(op);
+  return typeof form === "function" ? "own" : (form ?? null);
+}
+
 function runQuantized<A extends readonly unknown[], R>(op: OpInfo, args: A, run: (...args: A) => R): R {
   const form = quantizedForms.get(op);
-  if (!form) {
-    throw new OctetError(
-      `Could not run 'aten::${snakeCase(op.name)}' with arguments from the 'QuantizedCPU' backend: this operator has no ` +
-        "quantized form; dequantize its input, or place a DeQuantStub before it",
-    );
-  }
+  if (!form) throw noQuantizedForm(op.name);
   return form === "same" ? run(...args) : (form as unknown as (...args: A) => R)(...args);
+}
+
+/** What an operator says that is given a quantized tensor and cannot take one. */
+export function noQuantizedForm(name: string): OctetError {
+  return new OctetError(
+    `Could not run 'aten::${snakeCase(name)}' with arguments from the 'QuantizedCPU' backend: this operator has no ` +
+      "quantized form; dequantize its input, or place a DeQuantStub before it",
+  );
 }
 
 function snakeCase(name: string): string {

@@ -30,10 +30,20 @@ export interface InterpolateOptions {
 
 const RANKS: Readonly<Partial<Record<InterpolateMode, number>>> = { linear: 1, bilinear: 2, bicubic: 2, trilinear: 3 };
 
-/** Resizes the spatial dimensions of [N, C, *] (`torch.nn.functional.interpolate`, without antialiasing). */
-export const interpolate = composite("interpolate", (input: Tensor, options: InterpolateOptions): Tensor => {
+/** What {@link interpolate} was asked for, checked. */
+export interface InterpolatePlan {
+  readonly mode: InterpolateMode;
+  readonly alignCorners: boolean;
+  /** Sizes of the input and of the output. */
+  readonly spatial: readonly number[];
+  readonly size: readonly number[];
+  /** Per dimension the scale factor to compute with: null means the ratio of the sizes. */
+  readonly scales: readonly (number | null)[];
+}
+
+/** Checks everything about a call of {@link interpolate} but the dtype. */
+export function planInterpolate(input: Tensor, options: InterpolateOptions): InterpolatePlan {
   const { mode = "nearest", alignCorners = null } = options;
-  sameFloatDtype("interpolate", { input });
   const spatial = input.shape.slice(2);
   if (spatial.length < 1 || spatial.length > 3) {
     throw new OctetError(`interpolate: expects 3D, 4D or 5D input [N, C, *], got shape ${formatShape(input.shape)}`);
@@ -52,10 +62,16 @@ export const interpolate = composite("interpolate", (input: Tensor, options: Int
       `interpolate: alignCorners can only be set with the linear and cubic modes, not with "${mode}"`,
     );
   }
-  const { size, scales } = targetSize(spatial, options);
+  return { mode, alignCorners: alignCorners ?? false, spatial, ...targetSize(spatial, options) };
+}
+
+/** Resizes the spatial dimensions of [N, C, *] (`torch.nn.functional.interpolate`, without antialiasing). */
+export const interpolate = composite("interpolate", (input: Tensor, options: InterpolateOptions): Tensor => {
+  sameFloatDtype("interpolate", { input });
+  const { mode, alignCorners, spatial, size, scales } = planInterpolate(input, options);
   switch (mode) {
     case "area":
-      return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][spatial.length - 1](input, size);
+      return resizedByArea(input, size);
     case "nearest":
     case "nearest-exact":
       return resampled(
@@ -67,18 +83,23 @@ export const interpolate = composite("interpolate", (input: Tensor, options: Int
     case "trilinear":
       return resampled(
         input,
-        spatial.map((inSize, d) => linearTaps(inSize, size[d], scales[d], alignCorners ?? false)),
+        spatial.map((inSize, d) => linearTaps(inSize, size[d], scales[d], alignCorners)),
       );
     case "bicubic":
       return resampled(
         input,
-        spatial.map((inSize, d) => cubicTaps(inSize, size[d], scales[d], alignCorners ?? false)),
+        spatial.map((inSize, d) => cubicTaps(inSize, size[d], scales[d], alignCorners)),
       );
     default:
       mode satisfies never;
       throw new OctetError(`interpolate: unknown mode "${String(mode)}"`);
   }
 });
+
+/** Every output element is the mean of the input that it covers. */
+export function resizedByArea(input: Tensor, size: readonly number[]): Tensor {
+  return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][size.length - 1](input, size);
+}
 
 /** Applies one table per spatial dimension; the tables are constants. */
 const resampled = primitive(
@@ -87,13 +108,7 @@ const resampled = primitive(
   (_out, _x, maps) => (g) => [resampleGradient(g, maps)],
 );
 
-/** Output sizes, and per dimension the scale factor to compute with: null means the ratio of the sizes. */
-interface TargetSize {
-  readonly size: readonly number[];
-  readonly scales: readonly (number | null)[];
-}
-
-function targetSize(spatial: readonly number[], options: InterpolateOptions): TargetSize {
+function targetSize(spatial: readonly number[], options: InterpolateOptions): Pick<InterpolatePlan, "size" | "scales"> {
   const { size = null, scaleFactor = null, recomputeScaleFactor = false } = options;
   if ((size === null) === (scaleFactor === null)) {
     throw new OctetError("interpolate: give either size or scaleFactor, and not both");
@@ -121,21 +136,25 @@ function targetSize(spatial: readonly number[], options: InterpolateOptions): Ta
   return { size: scaled, scales: recomputeScaleFactor ? spatial.map(() => null) : factors };
 }
 
-/** PyTorch computes positions in the tensor's own precision, and which neighbour is nearest depends on it. */
-function nearestTaps(
+/**
+ * The input position that each output position takes its value from. PyTorch computes it in the tensor's own precision
+ * (float32 for integers), and which neighbour is nearest depends on it.
+ */
+export function nearestPositions(
   inSize: number,
   outSize: number,
   scale: number | null,
   dtype: DType,
   mode: "nearest" | "nearest-exact",
-): Taps {
+): number[] {
   const toPrecision = dtype === float64 ? (x: number) => x : Math.fround;
   const step = toPrecision(scale === null ? inSize / outSize : 1 / scale);
   const shift = mode === "nearest" ? 0 : 0.5;
-  const rows = Array.from({ length: outSize }, (_, i) => {
-    const at = Math.floor(toPrecision((i + shift) * step));
-    return [[Math.min(at, inSize - 1), 1] as const];
-  });
+  return Array.from({ length: outSize }, (_, i) => Math.min(Math.floor(toPrecision((i + shift) * step)), inSize - 1));
+}
+
+function nearestTaps(...[inSize, outSize, scale, dtype, mode]: Parameters<typeof nearestPositions>): Taps {
+  const rows = nearestPositions(inSize, outSize, scale, dtype, mode).map((at) => [[at, 1] as const]);
   return tapsOf(inSize, rows);
 }
 

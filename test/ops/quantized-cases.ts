@@ -20,6 +20,7 @@ import {
 } from "../../src/ops/quantize.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { camelCaseKeys, goldenFolder } from "../golden.ts";
+import { functionalCalls } from "./quantized-functional-cases.ts";
 
 const q = ops.quantized;
 
@@ -72,7 +73,7 @@ export function quantizedFamilies(): QuantizedFamily[] {
 
 function readCase(record: CaseRecord, tensors: ReadonlyMap<string, Tensor>): QuantizedCase {
   const { name, op, engine } = record;
-  const call = calls[op];
+  const call = calls[op] ?? (functionalCalls[op] as unknown as Call | undefined);
   if (!call) throw new Error(`golden case ${name}: nothing says how to call ${op}`);
   const inputs = Object.fromEntries(
     record.inputs.map((input) => [input.name, restore(tensors, `${name}/in/${input.name}`, input)]),

@@ -119,7 +119,9 @@ describe("arithmetic", () => {
   it("is seen by a tracer under the name of its library", () => {
     const seen: string[] = [];
     const x = integers([3, 200], [2], quint8, 0.5, 10);
-    const record = { call: ({ op }: AnyOp, _: readonly unknown[], next: () => unknown) => (seen.push(op.name), next()) };
+    const record = {
+      call: ({ op }: AnyOp, _: readonly unknown[], next: () => unknown) => (seen.push(op.name), next()),
+    };
     withInterpreter(record, () => q.addRelu(q.add(x, x, 1, 0), x, 1, 0));
     expect(seen).toEqual(["quantized.add", "quantized.addRelu"]);
   });
@@ -155,7 +157,7 @@ describe("linear and convolution", () => {
     const conv = q.conv2dPrepack(kernel, null, { padding: 1 });
     const wide = integers(new Array<number>(36).fill(9), [1, 4, 3, 3], quint8, 0.1, 3);
     expect(() => q.linear(zeros(2, 3), packed, 1, 0)).toThrow("Could not run 'quantized::linear'");
-    expect(() => q.conv2d(zeros(1, 3, 3, 3), conv, 1, 0)).toThrow("Could not run 'quantized::conv2d'");
+    expect(() => q.conv2d(zeros(1, 3, 3, 3), conv, 1, 0)).toThrow("Could not run 'quantized::conv2d.new'");
     expect(() => q.linearDynamic(integers([1, 2, 3], [1, 3], quint8, 1, 0), packed)).toThrow("float32");
     expect(() => q.conv2dDynamic(image, conv)).toThrow("float32");
     expect(() => q.linear(integers([1, 2], [1, 2], quint8, 1, 0), packed, 1, 0)).toThrow("expects 3 input features");

@@ -80,7 +80,7 @@ class Family:
     def save(self):
         os.makedirs(FOLDER, exist_ok=True)
         path = os.path.join(FOLDER, f"{self.name}.safetensors")
-        meta = dict(format="quantized-operators", torch=torch.__version__, script="tools/golden/quantized_ops.py",
+        meta = dict(format="quantized-operators", torch=torch.__version__, script=f"tools/golden/{os.path.basename(sys.argv[0])}",
                     cases=json.dumps(self.cases, separators=(",", ":")))
         save_safetensors(path, self.tensors, meta)
         print(f"{self.name}: {len(self.cases)} cases, {os.path.getsize(path) / 1024:.0f} KiB")
@@ -391,5 +391,6 @@ def embedding():
     f.save()
 
 
-for write in (linear, conv, conv_transpose, dynamic, arithmetic, embedding):
-    write()
+if __name__ == "__main__":
+    for write in (linear, conv, conv_transpose, dynamic, arithmetic, embedding):
+        write()

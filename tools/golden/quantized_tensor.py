@@ -153,7 +153,7 @@ def pools(grid):
 for grid in GRIDS:
     activations(grid)
     pools(grid)
-folder = os.path.join(GOLDEN, "quantized")
+folder = os.path.join(os.environ.get("OCTET_GOLDEN", GOLDEN), "quantized")
 os.makedirs(folder, exist_ok=True)
 header = dict(torch=torch.__version__, script="tools/golden/quantized_tensor.py", cases=json.dumps(cases, separators=(",", ":")))
 path = os.path.join(folder, "tensor.safetensors")

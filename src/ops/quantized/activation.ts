@@ -12,7 +12,7 @@ import { getEngine } from "../../core/engine.ts";
 import { OctetError, formatShape } from "../../core/errors.ts";
 import type { PerTensorQuantizer } from "../../core/qparams.ts";
 import { perTensorQuantizer } from "../../core/qparams.ts";
-import { inverseScale, quantizeValue } from "../../core/quantize.ts";
+import { dequantizeValue, inverseScale, quantizeValue } from "../../core/quantize.ts";
 import { roundHalfEven } from "../../core/rounding.ts";
 import { numelOf } from "../../core/shape.ts";
 import type { ByteArray } from "../../kernels/quantized-kernels.ts";
@@ -26,6 +26,7 @@ import { gt } from "../comparison.ts";
 import { quantizedForm } from "../op.ts";
 import { dequantize, fromIntegers, perTensorOf, quantizePerTensor } from "../quantize.ts";
 import { softmax as floatSoftmax } from "../softmax.ts";
+import { copyQuantized_ } from "./copy.ts";
 import { checkQuantized, quantizedOperator } from "./operator.ts";
 
 // ---------------------------------------------------------------- by table
@@ -121,18 +122,36 @@ export const sigmoid = quantizedOperator("sigmoid", (x: Tensor, scale: number, z
   throughFloat("sigmoid", x, floatSigmoid, scale, zeroPoint),
 );
 
-/** x · relu6(x + 3) / 6. Engine qnnpack adds the zero point of quint8 before it rounds. */
+/** In float32, step by step. */
+function hardswishOf(x: number): number {
+  const gate = Math.min(Math.max(Math.fround(x + 3), 0), 6);
+  return Math.fround(Math.fround(x * gate) / 6);
+}
+
+/**
+ * x · relu6(x + 3) / 6. PyTorch takes the inverse of the output's scale in double precision here; its engine qnnpack adds the
+ * zero point of quint8 before it rounds.
+ */
 export const hardswish = quantizedOperator("hardswish", (x: Tensor, scale: number, zeroPoint: number): Tensor => {
   checkQuantized("hardswish", x);
-  if (getEngine() !== "qnnpack" || x.dtype !== quint8)
-    return throughFloat("hardswish", x, float.hardswish, scale, zeroPoint);
   const output = perTensorQuantizer("quantized::hardswish", scale, zeroPoint, x.dtype);
+  const input = perTensorOf(x);
+  const { min, max } = x.dtype;
+  if (getEngine() !== "qnnpack" || x.dtype !== quint8) {
+    const inverse = Math.fround(1 / scale);
+    const rounded = (real: number) => quantizeValue(hardswishOf(real), inverse, zeroPoint, min, max);
+    return mapped(x, output, (q) => {
+      const real = fusedRealValues(q, input);
+      return q.map((_, i) => rounded(real[i]));
+    });
+  }
   const inverse = inverseScale(scale);
-  return mapped(x, output, (q) => {
-    const real = dequantize(fromIntegers(q, [q.length], x.dtype, perTensorOf(x)));
-    const y = float.hardswish(real).elements();
-    return q.map((_, i) => clampedTo(x.dtype, roundHalfEven(Math.fround(Math.fround(y[i] * inverse) + zeroPoint))));
-  });
+  return mapped(x, output, (q) =>
+    q.map((value) => {
+      const y = hardswishOf(dequantizeValue(value, input.scale, input.zeroPoint));
+      return clampedTo(x.dtype, roundHalfEven(Math.fround(Math.fround(y * inverse) + zeroPoint)));
+    }),
+  );
 });
 
 function clampedTo(dtype: DType, q: number): number {
@@ -183,10 +202,11 @@ export const softmax = quantizedOperator(
 
 /**
  * x, or weight · x where x is negative; one quantized weight for all, or one per channel (dimension 1). In integers, for
- * p = q − zx: nearbyint(max(p, 0) · fl(sx / so) + min(p, 0) · (w − zw) · fl(sx · sw / so)) + zo.
+ * p = q − zx: nearbyint((max(p, 0) · one + min(p, 0) · (w − zw)) · fl(fl(sx · sw) · fl(1 / so))) + zo, where `one` is 1 rounded
+ * to the weight's grid.
  *
- * PyTorch multiplies positive values by 1 rounded to the weight's grid: one that only reaches 0.25, as an observer gives it
- * for a weight of 0.25, makes them smaller by as much. Here they stay what they are.
+ * Where that grid does not reach 1 (an observer that saw a weight of 0.25 makes one up to 0.25), PyTorch makes positive
+ * values smaller by as much. Here they stay what they are: nearbyint(p · fl(sx · fl(1 / so))) + zo.
  */
 export const prelu = quantizedOperator(
   "prelu",
@@ -201,14 +221,16 @@ export const prelu = quantizedOperator(
     }
     const inner = numelOf(x.shape.slice(2));
     const inverse = inverseScale(scale);
-    const positive = Math.fround(Math.fround(input.scale) * inverse);
-    const negative = Math.fround(Math.fround(Math.fround(input.scale) * Math.fround(slope.scale)) * inverse);
+    const product = Math.fround(Math.fround(Math.fround(input.scale) * Math.fround(slope.scale)) * inverse);
+    const one = roundHalfEven(inverseScale(slope.scale));
+    const hasOne = slope.zeroPoint + one <= x.dtype.max;
+    const [positive, steps] = hasOne ? [product, one] : [Math.fround(Math.fround(input.scale) * inverse), 1];
     const [q, w] = [x.elements(), weight.elements()];
     const out = x.dtype.allocate(q.length);
     for (let i = 0; i < out.length; i++) {
       const p = q[i] - input.zeroPoint;
       const factor = w[channels === 1 ? 0 : Math.floor(i / inner) % channels] - slope.zeroPoint;
-      const scaled = p > 0 ? Math.fround(p * positive) : Math.fround(p * factor * negative);
+      const scaled = p > 0 ? Math.fround(p * steps * positive) : Math.fround(p * factor * product);
       out[i] = clampedTo(x.dtype, roundHalfEven(scaled) + zeroPoint);
     }
     return fromIntegers(out, x.shape, x.dtype, output);
@@ -271,7 +293,14 @@ quantizedForm(float.gelu, (x, options) => {
 });
 quantizedForm(floatSigmoid, (x) => sigmoid(x as Tensor, ...fixedGrid((x as Tensor).dtype, false)));
 quantizedForm(floatTanh, (x) => throughFloat("tanh", x as Tensor, floatTanh, ...fixedGrid((x as Tensor).dtype, true)));
-quantizedForm(float.hardsigmoid, (x, { inplace } = {}) => {
-  refuseInPlace("hardsigmoid", inplace);
-  return throughFloat("hardsigmoid", x, float.hardsigmoid, ...fixedGrid(x.dtype, false));
+quantizedForm(float.hardsigmoid, (x, { inplace = false } = {}) => {
+  const out = throughFloat("hardsigmoid", x, (real) => float.hardsigmoid(real), ...fixedGrid(x.dtype, false));
+  return inplace ? copyQuantized_(x, out) : out; // x gets the fixed qparams
+});
+quantizedForm(float.prelu, (x, weight) => {
+  if (!x.isQuantized || !weight.isQuantized) {
+    throw new OctetError(`prelu: Type promoting not supported. Got ${x.dtype.name} and ${weight.dtype.name}`);
+  }
+  const { scale, zeroPoint } = perTensorOf(x);
+  return prelu(x, weight, scale, zeroPoint);
 });

@@ -39,23 +39,36 @@ export interface QuantizedBinary {
   readonly op: Op<readonly unknown[], Tensor>["op"];
 }
 
+type OnTensors = (
+  op: string,
+  a: Tensor,
+  b: Tensor,
+  scale: number,
+  zeroPoint: number,
+  relu: boolean,
+  intoGiven?: boolean,
+) => Tensor;
+
 type BinaryArguments = [a: Tensor | number, b: Tensor | number, scale?: number, zeroPoint?: number];
 
-function addTensors(op: string, a: Tensor, b: Tensor, scale: number, zeroPoint: number, relu: boolean): Tensor {
+/** `intoGiven`: the arithmetic of PyTorch's variants that write into a given tensor, which no engine changes. */
+export const addTensors: OnTensors = (op, a, b, scale, zeroPoint, relu, intoGiven = false) => {
   const grids = operandQuantizers(op, "Add", a, b);
   const { dtype } = grids;
   const out = perTensorQuantizer(`quantized::${op}`, scale, zeroPoint, dtype);
-  const form = addForm(getEngine(), dtype, grids.a, grids.b, out, relu, sameShape(a.shape, b.shape));
+  const engine = intoGiven ? "x86" : getEngine();
+  const form = addForm(engine, dtype, grids.a, grids.b, out, relu, sameShape(a.shape, b.shape));
   return elementwise(op, a, b, out, (x, y, result) => kernels().addIntegers(x, y, form, result));
-}
+};
 
-function mulTensors(op: string, a: Tensor, b: Tensor, scale: number, zeroPoint: number, relu: boolean): Tensor {
+/** As {@link addTensors}. */
+export const mulTensors: OnTensors = (op, a, b, scale, zeroPoint, relu, intoGiven = false) => {
   const grids = operandQuantizers(op, "Mul", a, b);
   const { dtype } = grids;
   const out = perTensorQuantizer(`quantized::${op}`, scale, zeroPoint, dtype);
-  const form = mulForm(dtype, grids.a, grids.b, out, relu);
+  const form = mulForm(dtype, grids.a, grids.b, out, relu, intoGiven);
   return elementwise(op, a, b, out, (x, y, result) => kernels().mulIntegers(x, y, form, result));
-}
+};
 
 /** The result of `run` on the integers of both operands, stretched to their common shape. */
 function elementwise(
@@ -80,7 +93,6 @@ function stretched(x: Tensor, shape: readonly number[]): IntegerArray {
   return out;
 }
 
-type OnTensors = (op: string, a: Tensor, b: Tensor, scale: number, zeroPoint: number, relu: boolean) => Tensor;
 type OnNumber = (op: string, x: Tensor, c: number, relu: boolean) => Tensor;
 
 function binary(

@@ -113,6 +113,11 @@ function nameOf(packed: ConvPackedParams, suffix: string): string {
   return `${packed.transposed ? "conv_transpose" : "conv"}${packed.rank}d${suffix}`;
 }
 
+/** The name of a static convolution in PyTorch's errors: in two and three dimensions it is an overload. */
+function overloadOf(packed: ConvPackedParams, suffix: string): string {
+  return nameOf(packed, suffix) + (packed.transposed || packed.rank === 1 ? "" : ".new");
+}
+
 /** Slides a packed weight over integers of x's shape and returns the finished values. */
 function convolve(
   op: string,
@@ -195,7 +200,7 @@ function runConvAdd(
 
 function runConv(x: Tensor, packed: ConvPackedParams, scale: number, zeroPoint: number, fused: Fused): Tensor {
   const op = nameOf(packed, fused.relu ? "_relu" : "");
-  const input = int8Input(op, x);
+  const input = int8Input(overloadOf(packed, fused.relu ? "_relu" : ""), x);
   const output = { scale, zeroPoint, qmin: x.dtype.min, qmax: x.dtype.max };
   const epilogue = staticEpilogue(input.scale, packed, output, fused);
   const { data, shape } = convolve(op, x, input, packed, epilogue, (n) => x.dtype.allocate(n) as ByteArray);

@@ -9,9 +9,12 @@ export {
   linearReluDynamic,
   linearTanh,
   linearUnpack,
+  linearWithInputQDqQweightDqOutputFp32,
+  linearWithInputQDqQweightDqReluOutputFp32,
 } from "./linear.ts";
 export type { ConvPackedParams } from "./conv.ts";
 export {
+  convUnpack,
   convUnpack as conv1dUnpack,
   convUnpack as conv2dUnpack,
   convUnpack as conv3dUnpack,
@@ -20,6 +23,34 @@ export {
   convUnpack as convTranspose3dUnpack,
 } from "./conv.ts";
 export * from "./conv-operators.ts";
+export { conv2dPrepack as convPrepack } from "./conv-operators.ts";
+export {
+  conv2dDilation,
+  conv2dDilation as convTranspose2dDilation,
+  conv2dGroups,
+  conv2dGroups as convTranspose2dGroups,
+  conv2dOutputPadding,
+  conv2dOutputPadding as convTranspose2dOutputPadding,
+  conv2dPadding,
+  conv2dPadding as convTranspose2dPadding,
+  conv2dStride,
+  conv2dStride as convTranspose2dStride,
+  conv2dTranspose,
+  conv2dTranspose as convTranspose2dTranspose,
+  conv2dUnpackSizes,
+  conv3dDilation,
+  conv3dDilation as convTranspose3dDilation,
+  conv3dGroups,
+  conv3dGroups as convTranspose3dGroups,
+  conv3dOutputPadding,
+  conv3dOutputPadding as convTranspose3dOutputPadding,
+  conv3dPadding,
+  conv3dPadding as convTranspose3dPadding,
+  conv3dStride,
+  conv3dStride as convTranspose3dStride,
+  conv3dTranspose,
+  conv3dTranspose as convTranspose3dTranspose,
+} from "./conv-accessors.ts";
 export type { QuantizedBinary } from "./arithmetic.ts";
 export {
   add,
@@ -34,6 +65,9 @@ export {
   mulScalar,
   mulScalarRelu,
 } from "./arithmetic.ts";
+export * from "./out.ts";
+export type { QuantizedMaxPool } from "./pool.ts";
+export { maxPool1d, maxPool2d } from "./pool.ts";
 export type { EmbeddingPackedParams, FewBitsOptions, QuantizedEmbeddingBagOptions } from "./embedding.ts";
 export {
   embedding4bit,
@@ -83,4 +117,3 @@ export {
   quantizedRnnReluCellDynamic,
   quantizedRnnTanhCellDynamic,
 } from "./rnn.ts";
-export type { QuantizedBatchNorm } from "./norm.ts";

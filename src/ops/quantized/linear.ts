@@ -4,12 +4,12 @@ import { OctetError, formatShape } from "../../core/errors.ts";
 import { perTensorQuantizer } from "../../core/qparams.ts";
 import type { EpilogueActivation } from "../../core/requantize.ts";
 import { numelOf } from "../../core/shape.ts";
-import type { ByteArray } from "../../kernels/quantized-kernels.ts";
+import type { ByteArray, Int8Input } from "../../kernels/quantized-kernels.ts";
 import { kernels } from "../../kernels/registry.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { fromIntegers, perTensorOf, quantizePerTensorDynamic } from "../quantize.ts";
+import { fromIntegers, perTensorOf, quantizePerTensor, quantizePerTensorDynamic } from "../quantize.ts";
 import type { PackedParams } from "./packed-params.ts";
-import { quantizedOperator } from "./operator.ts";
+import { checkFloatInput, quantizedOperator } from "./operator.ts";
 import { dynamicEpilogue, int8Input, packParams, staticEpilogue } from "./packed-params.ts";
 
 /** Packs a weight [out, in] and its bias [out] for {@link linear} and {@link linearDynamic}. */
@@ -93,20 +93,26 @@ export const linearTanh = quantizedOperator(
 // ---------------------------------------------------------------- dynamic
 
 /** A float activation quantized to 8 bits by its own range, as dynamic operators do it at every call. */
-export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean) {
-  if (x.dtype !== float32) {
-    throw new OctetError(`quantized::${op}: input must be a float32 tensor, got ${x.dtype.name}`);
-  }
+export function quantizeDynamically(op: string, x: Tensor, reduceRange: boolean): RoundedInput {
+  checkFloatInput(op, x);
   if (x.numel() === 0) return { data: new Uint8Array(0), zeroPoint: 0, scale: 1 }; // an empty batch has no range
   const quantized = quantizePerTensorDynamic(x, quint8, reduceRange);
   const { scale, zeroPoint } = perTensorOf(quantized);
   return { data: quantized.elements() as Uint8Array, zeroPoint, scale: Math.fround(scale) };
 }
 
+/** Integers of a float activation, and their scale. */
+type RoundedInput = Int8Input & { readonly scale: number };
+
 function runDynamic(op: string, x: Tensor, packed: PackedParams, reduceRange: boolean, relu: boolean): Tensor {
-  const { rows, depth } = packed.int8;
-  checkDepth(op, x, depth);
+  checkDepth(op, x, packed.int8.depth);
   const input = quantizeDynamically(op, x, reduceRange && packed.engine !== "qnnpack");
+  return toFloat(x, input, packed, relu);
+}
+
+/** The product of `input`, the rounded x, and a packed weight, in float32. */
+function toFloat(x: Tensor, input: RoundedInput, packed: PackedParams, relu: boolean): Tensor {
+  const { rows, depth } = packed.int8;
   const shape = [...x.shape.slice(0, -1), rows];
   const out = new Float32Array(numelOf(shape));
   kernels().linearInt8(x.numel() / depth, input, packed.int8, dynamicEpilogue(input.scale, packed, relu), out);
@@ -125,4 +131,28 @@ export const linearReluDynamic = quantizedOperator(
   "linearReluDynamic",
   (x: Tensor, packed: PackedParams, reduceRange: boolean = false): Tensor =>
     runDynamic("linear_relu_dynamic", x, packed, reduceRange, true),
+);
+
+// ---------------------------------------------------------------- float, with qparams that are given
+
+function runOnGrid(op: string, x: Tensor, scale: number, zeroPoint: number, packed: PackedParams, relu: boolean) {
+  checkFloatInput(op, x);
+  checkDepth(op, x, packed.int8.depth);
+  const rounded = quantizePerTensor(x, scale, zeroPoint, quint8);
+  const input = { data: rounded.elements() as Uint8Array, zeroPoint, scale: Math.fround(scale) };
+  return toFloat(x, input, packed, relu);
+}
+
+/** x · weightᵀ + bias in float32, with x rounded to the quint8 grid of (scale, zeroPoint). (PyTorch has it for fbgemm only.) */
+export const linearWithInputQDqQweightDqOutputFp32 = quantizedOperator(
+  "linearWithInputQDqQweightDqOutputFp32",
+  (x: Tensor, scale: number, zeroPoint: number, packed: PackedParams): Tensor =>
+    runOnGrid("linear_with_input_q_dq_qweight_dq_output_fp32", x, scale, zeroPoint, packed, false),
+);
+
+/** {@link linearWithInputQDqQweightDqOutputFp32} followed by ReLU. */
+export const linearWithInputQDqQweightDqReluOutputFp32 = quantizedOperator(
+  "linearWithInputQDqQweightDqReluOutputFp32",
+  (x: Tensor, scale: number, zeroPoint: number, packed: PackedParams): Tensor =>
+    runOnGrid("linear_with_input_q_dq_qweight_dq_relu_output_fp32", x, scale, zeroPoint, packed, true),
 );

@@ -1,5 +1,6 @@
 /** How the operators of `ops.quantized` are defined, and the checks that they share. */
 import type { DType } from "../../core/dtype.ts";
+import { float32 } from "../../core/dtype.ts";
 import { OctetError } from "../../core/errors.ts";
 import type { PerTensorQuantizer } from "../../core/qparams.ts";
 import { isPerTensor } from "../../core/qparams.ts";
@@ -21,6 +22,17 @@ export function checkQuantized(op: string, x: Tensor): void {
   throw new OctetError(
     `Could not run 'quantized::${op}' with arguments from the 'CPU' backend: its input is a float tensor; ` +
       "place a QuantStub before it",
+  );
+}
+
+/** Refuses anything but a float32 tensor; a quantized one in PyTorch's words. `op` is PyTorch's name. */
+export function checkFloatInput(op: string, x: Tensor): void {
+  if (x.dtype === float32) return;
+  const input = `input must be a float32 tensor, got ${x.dtype.name}`;
+  throw new OctetError(
+    x.isQuantized
+      ? `Could not run 'quantized::${op}' with arguments from the 'QuantizedCPU' backend: ${input}`
+      : `quantized::${op}: ${input}`,
   );
 }
 

@@ -30,7 +30,11 @@ export interface PackedParams {
 export function packParams(operation: string, weight: Tensor, bias: Tensor | null): PackedParams {
   const engine = engineFor(operation);
   const op = `quantized::${operation}`;
-  if (!weight.isQuantized) throw new OctetError(`${op}: weight must be a quantized tensor, got ${weight.dtype.name}`);
+  if (!weight.isQuantized) {
+    throw new OctetError(
+      `Could not run '${op}' with arguments from the 'CPU' backend: weight must be a quantized tensor, got ${weight.dtype.name}`,
+    );
+  }
   const quantizer = quantizerOf(weight);
   const rows = weight.shape[0];
   if (weight.dtype.bits !== 8) throw new OctetError(`${op}: weight must be qint8 or quint8, got ${weight.dtype.name}`);

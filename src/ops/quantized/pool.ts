@@ -5,7 +5,8 @@
  *     in 1 and 2 dimensions, and every adaptive pool    nearbyint(fl(S · fl(1/n)) + zeroPoint)
  *     in 3 dimensions, and in 2 of quint8 on qnnpack    nearbyint(S · fl(1/n)) + zeroPoint
  *
- * On engine qnnpack PyTorch also ignores countIncludePad and divisorOverride for quint8; here they count everywhere.
+ * On engine qnnpack PyTorch also ignores countIncludePad and divisorOverride for quint8, and a max pool with both padding and
+ * dilation sees the edge instead of the padding, which may lie outside the window; here every engine does the same.
  */
 import { float64, quint8 } from "../../core/dtype.ts";
 import { getEngine } from "../../core/engine.ts";
@@ -21,6 +22,7 @@ import { avgPool1d, avgPool2d, avgPool3d, maxPool1d, maxPool2d, maxPool3d } from
 import { fromIntegers, perTensorOf } from "../quantize.ts";
 import type { SpatialRank, SpatialSize } from "../spatial.ts";
 import { integersOf, relabelled } from "./integers.ts";
+import { checkQuantized, quantizedOperator } from "./operator.ts";
 
 // ---------------------------------------------------------------- max
 
@@ -37,6 +39,25 @@ function maxForm(op: MaxPool): void {
 }
 
 for (const op of [maxPool1d, maxPool2d, maxPool3d]) maxForm(op);
+
+/** (x, kernelSize, options): the largest value of each window, on the grid of x. */
+export type QuantizedMaxPool = Op<
+  [x: Tensor, kernelSize: SpatialSize, options?: Omit<MaxPoolOptions, "returnIndices">],
+  Tensor
+>;
+
+function quantizedMaxPool(name: string, op: string, pool: MaxPool): QuantizedMaxPool {
+  return quantizedOperator(name, (x: Tensor, kernelSize: SpatialSize, options: MaxPoolOptions = {}): Tensor => {
+    checkQuantized(op, x);
+    return pool(x, kernelSize, { ...options, returnIndices: false });
+  });
+}
+
+/** x [N, C, L] or [C, L]. */
+const quantizedMaxPool1d = quantizedMaxPool("maxPool1d", "max_pool1d", maxPool1d);
+/** x [N, C, H, W] or [C, H, W]. */
+const quantizedMaxPool2d = quantizedMaxPool("maxPool2d", "max_pool2d", maxPool2d);
+export { quantizedMaxPool1d as maxPool1d, quantizedMaxPool2d as maxPool2d };
 
 // ---------------------------------------------------------------- average
 

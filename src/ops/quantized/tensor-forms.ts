@@ -23,11 +23,12 @@ import { dequantize, fromIntegers, perTensorOf, quantizePerTensor, quantizerOf }
 import { flip } from "../rearrange.ts";
 import { countOf, mean } from "../reduce.ts";
 import { planOf, reduced } from "../reduction.ts";
-import { sort, topk } from "../sort.ts";
+import { argsort, sort, topk } from "../sort.ts";
 import { std } from "../statistics.ts";
 import { indexPut, setIndex } from "../subscript.ts";
 import type { SizesOp } from "../views.ts";
 import { expand, permute, squeeze, transpose, unsqueeze, view } from "../views.ts";
+import { unsafeView } from "../unsafe-view.ts";
 import { asStrided, select, slice, split, unbind } from "../windows.ts";
 import {
   integersOf,
@@ -62,6 +63,10 @@ moves(listed(view), (quantizer, x, out) => reshapedQuantizer(quantizer, x.shape,
 moves(listed(expand), uniform);
 moves(listed(flip), uniform);
 moves(asStrided, uniform);
+quantizedForm(unsafeView, (x, shape) => {
+  const out = unsafeView(integersOf(x), shape);
+  return fromIntegers(out.elements(), shape, x.dtype, reshapedQuantizer(quantizerOf(x), x.shape, shape));
+});
 moves(indexSelect, uniform);
 moves(listed(permute), (quantizer, x, _out, dims) =>
   withAxis(quantizer, (axis) => dims.findIndex((d) => wrapDim("permute", d, x.ndim) === axis)),
@@ -106,6 +111,7 @@ quantizedForm(sort, (x, ...args) => {
   const [values, indices] = sort(integersOf(x), ...args);
   return [relabelled(values, x, perTensorOf(x)), indices];
 });
+quantizedForm(argsort, (x, ...args) => argsort(integersOf(x), ...args));
 quantizedForm(topk, (x, ...args) => {
   const [values, indices] = topk(integersOf(x), ...args);
   return [relabelled(values, x, perTensorOf(x)), indices];

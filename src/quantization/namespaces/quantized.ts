@@ -14,3 +14,4 @@ export {
 } from "../recipes/quantizable/index.ts";
 export * as dynamic from "./quantized-dynamic.ts";
 export * as reference from "./quantized-reference.ts";
+export * as functional from "../../ops/quantized/functional.ts";
