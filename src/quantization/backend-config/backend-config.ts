@@ -2,6 +2,7 @@
 import { OctetError } from "../../core/errors.ts";
 import type { BackendPatternConfigDict } from "./backend-pattern-config.ts";
 import { BackendPatternConfig } from "./backend-pattern-config.ts";
+import { checkKeys } from "./dict-keys.ts";
 import { patternKey } from "./pattern.ts";
 
 /** A {@link BackendConfig} as plain data. */
@@ -46,6 +47,7 @@ export class BackendConfig {
   }
 
   static fromDict(dict: BackendConfigDict): BackendConfig {
+    checkKeys("BackendConfig", dict, ["name", "configs"]);
     const backend = new BackendConfig(dict.name ?? "");
     for (const entry of (dict.configs ?? []) as readonly unknown[])
       backend.setBackendPatternConfig(patternConfigOf(entry));

@@ -3,6 +3,7 @@ import { OctetError } from "../../core/errors.ts";
 import type { FxNode } from "../../fx/node.ts";
 import type { Module } from "../../nn/module.ts";
 import type { ModuleClass, QuantizedClass, ReferenceClass } from "../recipes/recipe.ts";
+import { checkKeys } from "./dict-keys.ts";
 import type { DTypeConfigDict } from "./dtype-config.ts";
 import { DTypeConfig } from "./dtype-config.ts";
 import { ObservationType } from "./observation-type.ts";
@@ -24,22 +25,39 @@ export type ExtraInputsGetter = (nodes: NodePattern) => readonly FxNode[];
 /** Positions among a function's arguments. */
 export type InputTypeToIndex = Readonly<Partial<Record<"input" | "weight" | "bias", number>>>;
 
-/** A {@link BackendPatternConfig} as plain data. */
+/** A {@link BackendPatternConfig} as plain data, with PyTorch's keys; without what is not set. */
 export interface BackendPatternConfigDict {
   readonly pattern?: Pattern;
-  readonly patternComplexFormat?: Pattern;
-  readonly observationType?: ObservationType;
-  readonly dtypeConfigs?: readonly (DTypeConfig | DTypeConfigDict)[];
-  readonly rootModule?: ModuleClass | null;
-  readonly qatModule?: QuantizedClass | null;
-  readonly referenceQuantizedModuleForRoot?: ReferenceClass | QuantizedClass | null;
-  readonly fusedModule?: ModuleClass | null;
-  readonly fuserMethod?: FuserMethod | null;
-  readonly rootNodeGetter?: RootNodeGetter | null;
-  readonly extraInputsGetter?: ExtraInputsGetter | null;
-  readonly numTensorArgsToObservationType?: ReadonlyMap<number, ObservationType>;
-  readonly inputTypeToIndex?: InputTypeToIndex;
+  readonly observation_type?: ObservationType;
+  readonly dtype_configs?: readonly (DTypeConfig | DTypeConfigDict)[];
+  readonly root_module?: ModuleClass;
+  readonly qat_module?: QuantizedClass;
+  readonly reference_quantized_module_for_root?: ReferenceClass | QuantizedClass;
+  readonly fused_module?: ModuleClass;
+  readonly fuser_method?: FuserMethod;
+  readonly root_node_getter?: RootNodeGetter;
+  readonly extra_inputs_getter?: ExtraInputsGetter;
+  readonly num_tensor_args_to_observation_type?: ReadonlyMap<number, ObservationType>;
+  readonly input_type_to_index?: InputTypeToIndex;
+  /** Instead of `pattern`: in the nested form. */
+  readonly pattern_complex_format?: Pattern;
 }
+
+const dictKeys: readonly (keyof BackendPatternConfigDict)[] = [
+  "pattern",
+  "observation_type",
+  "dtype_configs",
+  "root_module",
+  "qat_module",
+  "reference_quantized_module_for_root",
+  "fused_module",
+  "fuser_method",
+  "root_node_getter",
+  "extra_inputs_getter",
+  "num_tensor_args_to_observation_type",
+  "input_type_to_index",
+  "pattern_complex_format",
+];
 
 export class BackendPatternConfig {
   pattern: Pattern | null;
@@ -151,7 +169,7 @@ export class BackendPatternConfig {
   get complexPattern(): Pattern {
     if (this.patternComplexFormat !== null) return this.patternComplexFormat;
     if (this.pattern !== null) return nestedForm(this.pattern);
-    throw new OctetError("Either 'pattern' or 'patternComplexFormat' must be specified");
+    throw new OctetError("Either 'pattern' or 'pattern_complex_format' must be specified");
   }
 
   /** The fuser method for parts in the nesting of {@link complexPattern}. */
@@ -169,52 +187,52 @@ export class BackendPatternConfig {
   }
 
   static fromDict(dict: BackendPatternConfigDict): BackendPatternConfig {
+    checkKeys("BackendPatternConfig", dict, dictKeys);
     const config = new BackendPatternConfig();
     if (dict.pattern !== undefined) config.setPattern(dict.pattern);
-    if (dict.observationType !== undefined) config.setObservationType(dict.observationType);
+    if (dict.observation_type !== undefined) config.setObservationType(dict.observation_type);
     config
-      .setDtypeConfigs((dict.dtypeConfigs ?? []).map(dtypeConfigOf))
-      .setRootModule(dict.rootModule ?? null)
-      .setQatModule(dict.qatModule ?? null)
-      .setReferenceQuantizedModule(dict.referenceQuantizedModuleForRoot ?? null)
-      .setFusedModule(dict.fusedModule ?? null)
-      .setFuserMethod(dict.fuserMethod ?? null)
-      ._setRootNodeGetter(dict.rootNodeGetter ?? null)
-      ._setExtraInputsGetter(dict.extraInputsGetter ?? null)
-      ._setNumTensorArgsToObservationType(dict.numTensorArgsToObservationType ?? new Map())
-      ._setInputTypeToIndex(dict.inputTypeToIndex ?? {});
-    if (dict.patternComplexFormat !== undefined) config._setPatternComplexFormat(dict.patternComplexFormat);
+      .setDtypeConfigs((dict.dtype_configs ?? []).map(dtypeConfigOf))
+      .setRootModule(dict.root_module ?? null)
+      .setQatModule(dict.qat_module ?? null)
+      .setReferenceQuantizedModule(dict.reference_quantized_module_for_root ?? null)
+      .setFusedModule(dict.fused_module ?? null)
+      .setFuserMethod(dict.fuser_method ?? null)
+      ._setRootNodeGetter(dict.root_node_getter ?? null)
+      ._setExtraInputsGetter(dict.extra_inputs_getter ?? null)
+      ._setNumTensorArgsToObservationType(dict.num_tensor_args_to_observation_type ?? new Map())
+      ._setInputTypeToIndex(dict.input_type_to_index ?? {});
+    if (dict.pattern_complex_format !== undefined) config._setPatternComplexFormat(dict.pattern_complex_format);
     return config;
   }
 
-  /** Without what is not set. */
   toDict(): BackendPatternConfigDict {
     return {
       ...(this.pattern !== null && { pattern: this.pattern }),
-      observationType: this.observationType,
-      dtypeConfigs: this.dtypeConfigs.map((config) => config.toDict()),
-      ...(this.rootModule && { rootModule: this.rootModule }),
-      ...(this.qatModule && { qatModule: this.qatModule }),
-      ...(this.referenceQuantizedModule && { referenceQuantizedModuleForRoot: this.referenceQuantizedModule }),
-      ...(this.fusedModule && { fusedModule: this.fusedModule }),
-      ...(this.fuserMethod && { fuserMethod: this.fuserMethod }),
-      ...(this.rootNodeGetter && { rootNodeGetter: this.rootNodeGetter }),
-      ...(this.extraInputsGetter && { extraInputsGetter: this.extraInputsGetter }),
+      observation_type: this.observationType,
+      dtype_configs: this.dtypeConfigs.map((config) => config.toDict()),
+      ...(this.rootModule && { root_module: this.rootModule }),
+      ...(this.qatModule && { qat_module: this.qatModule }),
+      ...(this.referenceQuantizedModule && { reference_quantized_module_for_root: this.referenceQuantizedModule }),
+      ...(this.fusedModule && { fused_module: this.fusedModule }),
+      ...(this.fuserMethod && { fuser_method: this.fuserMethod }),
+      ...(this.rootNodeGetter && { root_node_getter: this.rootNodeGetter }),
+      ...(this.extraInputsGetter && { extra_inputs_getter: this.extraInputsGetter }),
       ...(this.numTensorArgsToObservationType.size > 0 && {
-        numTensorArgsToObservationType: this.numTensorArgsToObservationType,
+        num_tensor_args_to_observation_type: this.numTensorArgsToObservationType,
       }),
-      ...(Object.keys(this.inputTypeToIndex).length > 0 && { inputTypeToIndex: this.inputTypeToIndex }),
-      ...(this.patternComplexFormat !== null && { patternComplexFormat: this.patternComplexFormat }),
+      ...(Object.keys(this.inputTypeToIndex).length > 0 && { input_type_to_index: this.inputTypeToIndex }),
+      ...(this.patternComplexFormat !== null && { pattern_complex_format: this.patternComplexFormat }),
     };
   }
 }
 
 function refuseTwoPatterns(): never {
-  throw new OctetError("Only one of 'pattern' or 'patternComplexFormat' can be set");
+  throw new OctetError("Only one of 'pattern' or 'pattern_complex_format' can be set");
 }
 
 function dtypeConfigOf(entry: unknown): DTypeConfig {
   if (entry instanceof DTypeConfig) return entry;
   if (typeof entry === "object" && entry !== null) return DTypeConfig.fromDict(entry);
-  throw new OctetError(`Expected a list of DTypeConfigs in dict["dtypeConfigs"], got ${String(entry)}`);
+  throw new OctetError(`Expected a list of DTypeConfigs in dict["dtype_configs"], got ${String(entry)}`);
 }

@@ -1,6 +1,7 @@
 /** Which dtypes, and which ranges and qparams, a backend computes a pattern in (`DTypeConfig`, `DTypeWithConstraints`). */
 import { OctetError } from "../../core/errors.ts";
 import type { DType } from "../../core/dtype.ts";
+import { checkKeys } from "./dict-keys.ts";
 
 export interface DTypeConstraints {
   readonly dtype?: DType | null;
@@ -51,8 +52,7 @@ export class DTypeWithConstraints {
   }
 }
 
-/** A {@link DTypeConfig} as plain data; also what its constructor takes. */
-export interface DTypeConfigDict {
+export interface DTypeConfigOptions {
   readonly inputDtype?: DType | DTypeWithConstraints | null;
   readonly outputDtype?: DType | DTypeWithConstraints | null;
   readonly weightDtype?: DType | DTypeWithConstraints | null;
@@ -60,6 +60,17 @@ export interface DTypeConfigDict {
   /** Activations are quantized by their own range at every call. */
   readonly isDynamic?: boolean | null;
 }
+
+/** A {@link DTypeConfig} as plain data, with PyTorch's keys; without what is not set. */
+export interface DTypeConfigDict {
+  readonly input_dtype?: DType | DTypeWithConstraints;
+  readonly output_dtype?: DType | DTypeWithConstraints;
+  readonly weight_dtype?: DType | DTypeWithConstraints;
+  readonly bias_dtype?: DType;
+  readonly is_dynamic?: boolean;
+}
+
+const dictKeys = ["input_dtype", "output_dtype", "weight_dtype", "bias_dtype", "is_dynamic"];
 
 /**
  * The dtypes that observers of a pattern's input, output, weight and bias must have. They are the dtypes of the reference
@@ -72,7 +83,7 @@ export class DTypeConfig {
   readonly biasDtype: DType | null;
   readonly isDynamic: boolean | null;
 
-  constructor({ inputDtype, outputDtype, weightDtype, biasDtype, isDynamic }: DTypeConfigDict = {}) {
+  constructor({ inputDtype, outputDtype, weightDtype, biasDtype, isDynamic }: DTypeConfigOptions = {}) {
     this.inputDtypeWithConstraints = withConstraints("inputDtype", inputDtype);
     this.outputDtypeWithConstraints = withConstraints("outputDtype", outputDtype);
     this.weightDtypeWithConstraints = withConstraints("weightDtype", weightDtype);
@@ -94,17 +105,23 @@ export class DTypeConfig {
   }
 
   static fromDict(dict: DTypeConfigDict): DTypeConfig {
-    return new DTypeConfig(dict);
+    checkKeys("DTypeConfig", dict, dictKeys);
+    return new DTypeConfig({
+      inputDtype: dict.input_dtype,
+      outputDtype: dict.output_dtype,
+      weightDtype: dict.weight_dtype,
+      biasDtype: dict.bias_dtype,
+      isDynamic: dict.is_dynamic,
+    });
   }
 
-  /** Without what is not set. */
   toDict(): DTypeConfigDict {
     return {
-      ...(this.inputDtype && { inputDtype: this.inputDtypeWithConstraints }),
-      ...(this.outputDtype && { outputDtype: this.outputDtypeWithConstraints }),
-      ...(this.weightDtype && { weightDtype: this.weightDtypeWithConstraints }),
-      ...(this.biasDtype && { biasDtype: this.biasDtype }),
-      ...(this.isDynamic !== null && { isDynamic: this.isDynamic }),
+      ...(this.inputDtype && { input_dtype: this.inputDtypeWithConstraints }),
+      ...(this.outputDtype && { output_dtype: this.outputDtypeWithConstraints }),
+      ...(this.weightDtype && { weight_dtype: this.weightDtypeWithConstraints }),
+      ...(this.biasDtype && { bias_dtype: this.biasDtype }),
+      ...(this.isDynamic !== null && { is_dynamic: this.isDynamic }),
     };
   }
 }

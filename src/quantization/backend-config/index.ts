@@ -12,7 +12,7 @@ export type {
 } from "./backend-pattern-config.ts";
 export * from "./backends.ts";
 export { DTypeConfig, DTypeWithConstraints } from "./dtype-config.ts";
-export type { DTypeConfigDict, DTypeConstraints } from "./dtype-config.ts";
+export type { DTypeConfigDict, DTypeConfigOptions, DTypeConstraints } from "./dtype-config.ts";
 export {
   defaultDynamicFloat16DtypeConfig,
   defaultDynamicInt8DtypeConfig,

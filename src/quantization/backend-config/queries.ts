@@ -9,7 +9,8 @@ import type {
   NestedFuserMethod,
   RootNodeGetter,
 } from "./backend-pattern-config.ts";
-import type { DTypeConfig, DTypeConfigDict } from "./dtype-config.ts";
+import { DTypeConfig } from "./dtype-config.ts";
+import type { Pattern } from "./pattern.ts";
 import { PatternMap, patternToHumanReadable } from "./pattern.ts";
 
 /** The patterns for which `value` is set. */
@@ -69,38 +70,36 @@ export function getFusionPatternToExtraInputsGetter(backend: BackendConfig): Pat
   return byPattern(backend, ({ extraInputsGetter }) => extraInputsGetter);
 }
 
-/** An entry of `BackendConfig.toDict()` as text, with PyTorch's keys. */
+/** An entry of `BackendConfig.toDict()` as text: the pattern, its dtypes, and what else is set. */
 export function entryToPrettyStr(entry: BackendPatternConfigDict): string {
-  const { pattern, dtypeConfigs, numTensorArgsToObservationType, ...others } = entry;
+  const { pattern, dtype_configs, num_tensor_args_to_observation_type, ...others } = entry;
   const lines: string[] = [];
   if (pattern !== undefined) lines.push(`  'pattern': ${patternToHumanReadable(pattern)},`);
-  if (dtypeConfigs) {
-    const configs = dtypeConfigs.flatMap((config) => ["    {", ...fieldLines(config, "      "), "    },"]);
-    lines.push("  'dtype_configs': [", ...configs, "  ],");
+  if (dtype_configs) {
+    const configs = dtype_configs.map((config) => (config instanceof DTypeConfig ? config.toDict() : config));
+    const texts = configs.flatMap((config) => ["    {", ...fieldLines(config, "      "), "    },"]);
+    lines.push("  'dtype_configs': [", ...texts, "  ],");
   }
-  if (numTensorArgsToObservationType) {
-    const types = [...numTensorArgsToObservationType].map(([count, type]) => `    ${count}: ObservationType.${type},`);
+  if (num_tensor_args_to_observation_type) {
+    const types = [...num_tensor_args_to_observation_type].map(
+      ([count, type]) => `    ${count}: ObservationType.${type},`,
+    );
     lines.push("  'num_tensor_args_to_observation_type': {", ...types, "  },");
   }
   return ["{", ...lines, ...fieldLines(others, "  "), "}"].join("\n");
 }
 
-function fieldLines(fields: BackendPatternConfigDict | DTypeConfigDict, indent: string): string[] {
-  return Object.entries(fields).map(([key, value]) => `${indent}'${snakeCase(key)}': ${fieldText(key, value)},`);
+function fieldLines(fields: object, indent: string): string[] {
+  return Object.entries(fields).map(([key, value]) => `${indent}'${key}': ${fieldText(key, value)},`);
 }
 
 function fieldText(key: string, value: unknown): string {
-  if (key === "observationType") return `ObservationType.${String(value)}`;
-  if (key === "patternComplexFormat") return patternToHumanReadable(value as never);
-  if (key === "inputTypeToIndex") {
-    return `{${Object.entries(value as object)
-      .map(([type, index]) => `'${type}': ${String(index)}`)
-      .join(", ")}}`;
+  if (key === "observation_type") return `ObservationType.${String(value)}`;
+  if (key === "pattern_complex_format") return patternToHumanReadable(value as Pattern);
+  if (key === "input_type_to_index") {
+    const positions = Object.entries(value as object).map(([type, index]) => `'${type}': ${String(index)}`);
+    return `{${positions.join(", ")}}`;
   }
   if (typeof value === "boolean") return value ? "True" : "False";
   return typeof value === "function" ? value.name : String(value);
-}
-
-function snakeCase(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -48,9 +48,11 @@ export const fixedQparamsPatterns: FamilyPatterns = (dtypeConfigs) =>
 /** Activations of another dtype stay as they are. */
 function withFixedActivations(config: DTypeConfig, fixed: DTypeWithConstraints): DTypeConfig {
   return new DTypeConfig({
-    ...config.toDict(),
     inputDtype: fixedIfSameDtype(config.inputDtypeWithConstraints, fixed),
     outputDtype: fixedIfSameDtype(config.outputDtypeWithConstraints, fixed),
+    weightDtype: config.weightDtypeWithConstraints,
+    biasDtype: config.biasDtype,
+    isDynamic: config.isDynamic,
   });
 }
 
