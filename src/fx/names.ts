@@ -55,7 +55,12 @@ export class Namespace {
   }
 }
 
-/** `maxPool2d` → `max_pool2d`, `Layer1.fcOut` → `layer1.fc_out`; a capital after a digit starts no word, as in PyTorch. */
+/** PyTorch's name of a function or method here: `maxPool2d` → `max_pool2d`, `l1Loss` → `l1_loss`. */
+export function pythonName(name: string): string {
+  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** What PyTorch makes of a target for the name of a node: `Layer1.fcOut` → `layer1.fc_out`. */
 export function snakeCase(name: string): string {
   return name.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }

@@ -1,8 +1,9 @@
 /** What functions in a graph are called: as the start of a node's name, and when a graph is printed. */
 import { tensorMethods } from "../ops/methods.ts";
+import * as functional from "../nn/functional.ts";
 import * as ops from "../ops/index.ts";
 import type { AnyOp } from "../ops/op.ts";
-import { snakeCase } from "./names.ts";
+import { pythonName, snakeCase } from "./names.ts";
 
 /** A function that a node calls. */
 export type TargetFunction = (...args: never[]) => unknown;
@@ -40,6 +41,44 @@ export const PYTHON_OPERATORS: Readonly<Record<string, string>> = {
   pow_: "ipow",
 };
 
+/** Functions of torch.nn.functional that PyTorch prints as functions of torch. */
+const TOP_LEVEL_FUNCTIONALS: ReadonlySet<string> = new Set([
+  "adaptive_avg_pool1d",
+  "avg_pool1d",
+  "bilinear",
+  "channel_shuffle",
+  "conv1d",
+  "conv2d",
+  "conv3d",
+  "conv_transpose1d",
+  "conv_transpose2d",
+  "conv_transpose3d",
+  "cosine_similarity",
+  "hardshrink",
+  "pairwise_distance",
+  "pixel_shuffle",
+  "pixel_unshuffle",
+  "prelu",
+  "relu_",
+  "celu_",
+  "selu_",
+  "threshold_",
+  "sigmoid",
+  "tanh",
+]);
+
+/** Those that it prints by where they are compiled. */
+const BUILT_IN_FUNCTIONALS: ReadonlySet<string> = new Set([
+  "avg_pool2d",
+  "avg_pool3d",
+  "gelu",
+  "linear",
+  "one_hot",
+  "scaled_dot_product_attention",
+  "softplus",
+  "softshrink",
+]);
+
 /** Printed names of functions, filled on first use. */
 let printedNames: Map<unknown, string> | undefined;
 
@@ -54,8 +93,9 @@ export function printAs<F extends TargetFunction>(fn: F, name: string): F {
 
 /** Start of the name of a node that calls `target`. */
 export function targetName(target: Target): string {
-  if (typeof target !== "string") return snakeCase(functionName(target).replace(/^.*\./, ""));
-  return snakeCase(target);
+  if (typeof target === "string") return snakeCase(target);
+  if (target === functional.logsigmoid) return "log_sigmoid"; // as PyTorch names it inside
+  return snakeCase(pythonName(functionName(target).replace(/^.*\./, "")));
 }
 
 /** How a graph prints a target: PyTorch's name of it, where it has one. */
@@ -64,13 +104,18 @@ export function printTarget(target: Target): string {
   const known = registeredNames.get(target) ?? (printedNames ??= namesOfOperators()).get(target);
   if (known) return known;
   const name = functionName(target);
-  if (name.startsWith("quantized.")) return `torch.ops.${snakeCase(name)}`;
-  return isOp(target) ? `torch.nn.functional.${snakeCase(name)}` : name;
+  return name.startsWith("quantized.") ? `torch.ops.${pythonName(name)}` : name;
 }
 
 function namesOfOperators(): Map<unknown, string> {
   const names = new Map<unknown, string>();
-  for (const [name, fn] of Object.entries(ops)) if (typeof fn === "function") names.set(fn, `torch.${snakeCase(name)}`);
+  for (const [name, fn] of Object.entries(ops))
+    if (typeof fn === "function") names.set(fn, `torch.${pythonName(name)}`);
+  for (const [name, fn] of Object.entries(functional)) {
+    const known = pythonName(name);
+    if (BUILT_IN_FUNCTIONALS.has(known)) names.set(fn, `torch._C._nn.${known}`);
+    else if (!TOP_LEVEL_FUNCTIONALS.has(known)) names.set(fn, `torch.nn.functional.${known}`);
+  }
   for (const [name, printed] of Object.entries(PYTHON_OPERATORS)) names.set(tensorMethods[name], `operator.${printed}`);
   return names;
 }

@@ -9,7 +9,7 @@ import { OctetError } from "../core/errors.ts";
 import { tensorMethods } from "../ops/methods.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Argument, Kwargs } from "./argument.ts";
-import { snakeCase } from "./names.ts";
+import { pythonName } from "./names.ts";
 import type { FxNode, Opcode, Target } from "./node.ts";
 import { getattr, getitem } from "./operators.ts";
 import type { TargetFunction } from "./targets.ts";
@@ -71,7 +71,7 @@ function methodFor(name: string, operator: unknown): Method {
     const target = operator as TargetFunction;
     return (self, ...args) => self.recorder.record("call_function", target, [self, ...args], isInPlace ? name : python);
   }
-  const target = snakeCase(name);
+  const target = pythonName(name);
   return (self, ...args) => self.recorder.record("call_method", target, [self, ...args]);
 }
 
@@ -98,7 +98,7 @@ function defineAttribute(name: string): void {
 }
 
 function snakeAttribute(name: string): string {
-  return name === name.toUpperCase() || name === "mT" ? name : snakeCase(name);
+  return name === name.toUpperCase() || name === "mT" ? name : pythonName(name);
 }
 
 // ---------------------------------------------------------------- what is refused
