@@ -128,7 +128,7 @@ export class DTypeConfig {
 
 function withConstraints(what: string, dtype: DType | DTypeWithConstraints | null | undefined): DTypeWithConstraints {
   if (dtype instanceof DTypeWithConstraints) return dtype;
-  if (dtype && !("itemSize" in dtype)) {
+  if (dtype && (typeof dtype !== "object" || !("itemSize" in dtype))) {
     throw new OctetError(`Expected ${what} to be a dtype or DTypeWithConstraints, got ${String(dtype)}`);
   }
   return new DTypeWithConstraints({ dtype });
