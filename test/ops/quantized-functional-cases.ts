@@ -93,6 +93,38 @@ const copied =
   ({ x }, kwargs) =>
     run(kwargs.inplace ? x.clone() : x, kwargs);
 
+/** A comparison of two tensors, or of one with the number c. */
+const comparison =
+  (op: typeof torch.eq): Call =>
+  ({ a, b }, { c }) =>
+    op(a, b ?? c);
+
+/** Operators that move integers, and copies. */
+const moves: Readonly<Record<string, Call>> = {
+  flip: ({ x }) => x.flip(0, 2),
+  unfold: ({ x }) => x.unfold(2, 4, 2),
+  chunk: ({ x }) => x.chunk(2, 2)[1],
+  split: ({ x }) => x.split([1, 3], 1)[1],
+  expand: ({ x }) => x.narrow(1, 0, 1).expand(-1, 5, -1),
+  permute: ({ x }) => x.permute(2, 0, 1),
+  sort: ({ x }) => torch.sort(x, 1, { stable: true })[0],
+  sortIndices: ({ x }) => torch.sort(x, 1, { stable: true, descending: true })[1],
+  topk: ({ x }) => torch.topk(x, 3)[0],
+  maxDim: ({ x }) => torch.max(x, 1)[0],
+  minDim: ({ x }) => torch.min(x, 2, { keepdim: true })[0],
+  min: ({ x }) => torch.min(x),
+  dropout: ({ x }) => F.dropout(x, { p: 0.5, training: false }),
+  clone: ({ x }) => x.clone(),
+  dequantize: ({ x }) => x.dequantize(),
+  eq: comparison(torch.eq),
+  ne: comparison(torch.ne),
+  lt: comparison(torch.lt),
+  le: comparison(torch.le),
+  gt: comparison(torch.gt),
+  ge: comparison(torch.ge),
+  embedding: ({ indices, table }) => F.embedding(indices, table),
+};
+
 const functional: Readonly<Record<string, Call>> = {
   avgPool2d: ({ x }, { kernelSize, ...options }) => QF.avgPool2d(x, kernelSize, options),
   avgPool3d: ({ x }, { kernelSize, ...options }) => QF.avgPool3d(x, kernelSize, options),
@@ -120,6 +152,7 @@ const functional: Readonly<Record<string, Call>> = {
 
 export const functionalCalls: Readonly<Record<string, Call | undefined>> = {
   ...Object.fromEntries(Object.entries(functional).map(([name, call]) => [`functional.${name}`, call])),
+  ...moves,
   interpolate: ({ x }, options) => F.interpolate(x, options),
   pad: ({ x }, { amounts, ...options }) => F.pad(x, amounts, options),
   pixelShuffle: ({ x }, { factor }) => F.pixelShuffle(x, factor),

@@ -1,6 +1,7 @@
 """Writes golden data for torch.ao.nn.quantized.functional, for the operators of torch.ops.quantized that quantized_ops.py leaves
-out, and for float operators that resize, pad, shuffle and join quantized tensors: test/golden/quantized/functional.safetensors,
-operators.safetensors and resize.safetensors, in the format of quantized_ops.py. An argument is the seed.
+out, and for float operators that resize, pad, shuffle, move and compare quantized tensors: functional.safetensors,
+operators.safetensors, resize.safetensors and moves.safetensors of test/golden/quantized, in the format of quantized_ops.py. An
+argument is the seed.
 """
 import warnings
 import torch
@@ -58,6 +59,37 @@ def resize():
         both(f, f"argsort {dtype}", "argsort", lambda x: torch.argsort(x, stable=True), dict(x=line))
     wide = torch._make_per_tensor_quantized_tensor(f.randint(-100000, 100000, (1, 2, 5, 4), torch.int32), 0.013, 7)
     both(f, "bilinear qint32", "interpolate", lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear").contiguous(), dict(x=wide), dict(scale_factor=1.7, mode="bilinear"))
+    f.save()
+
+
+def moves():
+    f = Family("moves")
+    for dtype, zp in ZERO_POINTS.items():
+        x, y = f.quantized((3, 4, 9), dtype, 0.05, zp), f.quantized((3, 4, 9), dtype, 0.13, zp + 9)
+        table, indices = f.quantized((11, 5), dtype, 0.05, zp), f.randint(0, 10, (2, 3))
+        for op, fn in (
+            ("flip", lambda x: x.flip(0, 2)),
+            ("unfold", lambda x: x.unfold(2, 4, 2)),
+            ("chunk", lambda x: x.chunk(2, 2)[1]),
+            ("split", lambda x: x.split([1, 3], 1)[1]),
+            ("expand", lambda x: x[:, :1].expand(-1, 5, -1)),
+            ("permute", lambda x: x.permute(2, 0, 1)),
+            ("sort", lambda x: x.sort(dim=1, stable=True)[0]),
+            ("sortIndices", lambda x: x.sort(dim=1, stable=True, descending=True)[1]),
+            ("topk", lambda x: x.topk(3)[0]),
+            ("maxDim", lambda x: x.max(1)[0]),
+            ("minDim", lambda x: x.min(2, keepdim=True)[0]),
+            ("min", lambda x: x.min()),
+            ("dropout", lambda x: F.dropout(x, 0.5, False)),
+            ("clone", lambda x: x.clone()),
+            ("dequantize", lambda x: x.dequantize()),
+        ):
+            both(f, f"{op} {dtype}", op, lambda x: fn(x).contiguous(), dict(x=x))
+        for op in ("eq", "ne", "lt", "le", "gt", "ge"):
+            fn = getattr(torch, op)
+            both(f, f"{op} {dtype}", op, lambda a, b: fn(a, b), dict(a=x, b=y))
+            both(f, f"{op} number {dtype}", op, lambda a: fn(a, 0.35), dict(a=x), dict(c=0.35))
+        both(f, f"embedding {dtype}", "embedding", lambda indices, table: F.embedding(indices, table), dict(indices=indices, table=table))
     f.save()
 
 
@@ -176,5 +208,5 @@ def camel(name):
     return first + "".join(word.capitalize() for word in rest)
 
 
-for write in (resize, functional, operators):
+for write in (resize, moves, functional, operators):
     write()

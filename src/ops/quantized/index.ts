@@ -117,3 +117,4 @@ export {
   quantizedRnnReluCellDynamic,
   quantizedRnnTanhCellDynamic,
 } from "./rnn.ts";
+export * from "./norm.ts";

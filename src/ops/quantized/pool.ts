@@ -5,6 +5,8 @@
  *     in 1 and 2 dimensions, and every adaptive pool    nearbyint(fl(S · fl(1/n)) + zeroPoint)
  *     in 3 dimensions, and in 2 of quint8 on qnnpack    nearbyint(S · fl(1/n)) + zeroPoint
  *
+ * (Of channels-last tensors it takes the second way everywhere, so ties may come out one step apart: Octet has no such layout.)
+ *
  * On engine qnnpack PyTorch also ignores countIncludePad and divisorOverride for quint8, and a max pool with both padding and
  * dilation sees the edge instead of the padding, which may lie outside the window; here every engine does the same.
  */

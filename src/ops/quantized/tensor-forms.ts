@@ -16,6 +16,7 @@ import { eq, equal, ge, gt, le, lt, ne } from "../comparison.ts";
 import { clone, fill_, scalarOf } from "../copy.ts";
 import type { CreateOptions } from "../create.ts";
 import { emptyLike, fullLike, onesLike, zerosLike } from "../create.ts";
+import { embedding } from "../embedding.ts";
 import { indexSelect, maskedFill } from "../indexing.ts";
 import type { Op } from "../op.ts";
 import { quantizedForm } from "../op.ts";
@@ -27,7 +28,7 @@ import { argsort, sort, topk } from "../sort.ts";
 import { std } from "../statistics.ts";
 import { indexPut, setIndex } from "../subscript.ts";
 import type { SizesOp } from "../views.ts";
-import { expand, permute, squeeze, transpose, unsqueeze, view } from "../views.ts";
+import { expand, permute, reshape, squeeze, transpose, unsqueeze, view } from "../views.ts";
 import { unsafeView } from "../unsafe-view.ts";
 import { asStrided, select, slice, split, unbind } from "../windows.ts";
 import {
@@ -115,6 +116,15 @@ quantizedForm(argsort, (x, ...args) => argsort(integersOf(x), ...args));
 quantizedForm(topk, (x, ...args) => {
   const [values, indices] = topk(integersOf(x), ...args);
   return [relabelled(values, x, perTensorOf(x)), indices];
+});
+
+/** Rows of a quantized table, on its grid. */
+quantizedForm(embedding, (input, weight, options = {}) => {
+  if (typeof options.maxNorm === "number") {
+    throw new OctetError("embedding: the rows of a quantized table cannot be renormalized; leave out maxNorm");
+  }
+  const rows = indexSelect(weight, 0, reshape(input, [-1]));
+  return view(rows, [...input.shape, ...weight.shape.slice(1)]);
 });
 
 // ---------------------------------------------------------------- writing
