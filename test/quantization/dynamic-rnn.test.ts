@@ -136,17 +136,20 @@ describe("float16 weights", () => {
   });
 });
 
-describe("conversion from reference modules", () => {
-  it.each(makers)("%s has the integers of direct conversion", (name, make) => {
+describe.each([
+  ["per-channel qint8", q.perChannelDynamicQconfig],
+  ["float16", q.float16DynamicQconfig],
+])("conversion from reference modules, %s", (_, qconfig) => {
+  it.each(makers)("%s has the weights of direct conversion", (name, make) => {
     const float = make().eval();
-    float.qconfig = q.perChannelDynamicQconfig;
+    float.qconfig = qconfig;
     const classes = reference as unknown as Record<string, { fromFloat(module: Module, qparams?: never): Module }>;
     const targets = dynamic as unknown as Record<string, { fromReference(module: Module): Module }>;
     const prepared = q.convert(new nn.Sequential(float), {
       mapping: new Map([[float.constructor as never, classes[name] as never]]),
     });
     const made = targets[name].fromReference(prepared.getSubmodule("0"));
-    const direct = q.quantizeDynamic(new nn.Sequential(float), new Map([["0", q.perChannelDynamicQconfig]]));
+    const direct = q.quantizeDynamic(new nn.Sequential(float), new Map([["0", qconfig]]));
     const [a, b] = [made.stateDict(), direct.getSubmodule("0").stateDict()];
     expect([...a.keys()]).toEqual([...b.keys()]);
     for (const [key, tensor] of a) expect(tensor.equal(b.get(key) as Tensor), key).toBe(true);

@@ -1,5 +1,5 @@
 /** The weight of a reference module: float, with the qparams that say which grid it is to be rounded to. */
-import { float32, float64, int32, int64, qint8 } from "../../core/dtype.ts";
+import { float16, float32, float64, int32, int64, qint8 } from "../../core/dtype.ts";
 import { perTensorAffine } from "../../core/qparams.ts";
 import { noGrad } from "../../autograd/grad-mode.ts";
 import type { Module } from "../../nn/module.ts";
@@ -15,6 +15,9 @@ const none: WeightQparams = {
   qscheme: perTensorAffine,
   dtype: qint8,
 };
+
+/** A weight that is kept as float16: it has no grid, and is used unrounded until it is packed, as in PyTorch. */
+export const float16Weight: WeightQparams = Object.freeze({ ...none, dtype: float16 });
 
 export class ReferenceWeight {
   readonly qparams: WeightQparams;
@@ -35,9 +38,10 @@ export class ReferenceWeight {
     return (this.owner as unknown as Record<string, Tensor>)[`${this.prefix}_${what}`];
   }
 
-  /** The float weight as integers. */
+  /** The float weight as integers, or as float16. */
   quantized(weight: Tensor): Tensor {
     const { qscheme, dtype } = this.qparams;
+    if (dtype === float16) return asDtype(weight.detach(), float16);
     const value = asDtype(weight.detach(), float32);
     const [scale, zeroPoint] = [this.buffer("scale"), this.buffer("zero_point")];
     if (!qscheme.isPerChannel) return quantizePerTensor(value, scale.item(), zeroPoint.item(), dtype);
@@ -49,6 +53,7 @@ export class ReferenceWeight {
 
   /** The float weight rounded to its grid. */
   dequantized(weight: Tensor): Tensor {
+    if (this.qparams.dtype === float16) return weight;
     return noGrad(() => dequantize(this.quantized(weight)));
   }
 }

@@ -1,5 +1,5 @@
 /** What every module with a weight does at conversion: observe the weight, choose its integers, read the output's qparams. */
-import { float32, float64, int64, qint8 } from "../../core/dtype.ts";
+import { float16, float32, float64, int64, qint8 } from "../../core/dtype.ts";
 import { OctetError } from "../../core/errors.ts";
 import type { Module } from "../../nn/module.ts";
 import type { RunningNorm } from "../../nn/modules/norm.ts";
@@ -16,6 +16,7 @@ import type { UniformQuantizationObserverBase } from "../observers/observer-base
 import { create } from "../with-args.ts";
 import type { Factory } from "../with-args.ts";
 import type { WeightQparams } from "./recipe.ts";
+import { float16Weight } from "./reference-weight.ts";
 
 /** An observer or fake quantization of a weight: both tell range, scheme and qparams. */
 export type WeightObserver = Pick<UniformQuantizationObserverBase, "dtype" | "qscheme" | "quantMin" | "quantMax"> &
@@ -37,13 +38,18 @@ export function weightObserverOf(module: Module): WeightObserver {
   return create(qconfig.weight as Factory<Module>) as WeightObserver;
 }
 
-/** Qparams of a module's weight as its (run) observer sees it, for reference modules. */
-export function weightQparamsOf(module: Module, observer: Module): WeightQparams {
-  const weight = (weighted(module) as Module & { weight: Tensor }).weight;
-  noGrad(() => observer(weight));
+/** Qparams of a weight as an observer that is run on it sees it, for reference modules. */
+export function observedQparams(weight: Tensor, observer: Module): WeightQparams {
   const { dtype, qscheme, quantMin, quantMax, chAxis } = observer as WeightObserver;
+  if (dtype === float16) return float16Weight;
+  noGrad(() => observer(weight));
   const [scale, zeroPoint] = (observer as WeightObserver).calculateQparams();
   return { scale, zeroPoint, qscheme, dtype, quantMin, quantMax, axis: qscheme.isPerChannel ? chAxis : undefined };
+}
+
+/** {@link observedQparams} of a module's weight. */
+export function weightQparamsOf(module: Module, observer: Module): WeightQparams {
+  return observedQparams((weighted(module) as Module & { weight: Tensor }).weight, observer);
 }
 
 /**

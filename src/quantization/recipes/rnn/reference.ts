@@ -33,8 +33,7 @@ function flatEntries(
 function withInt32ZeroPoints(qparams: WeightQparamsByName | undefined): WeightQparamsByName | undefined {
   if (!qparams) return undefined;
   const entries = Object.entries(qparams).map(([key, own]) => {
-    const known = typeof own === "object" && own.qscheme !== null;
-    return [key, known ? { ...own, zeroPoint: asDtype(own.zeroPoint, int32) } : own];
+    return [key, typeof own === "object" ? { ...own, zeroPoint: asDtype(own.zeroPoint, int32) } : own];
   });
   return Object.fromEntries(entries) as WeightQparamsByName;
 }

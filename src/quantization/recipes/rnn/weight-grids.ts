@@ -1,9 +1,8 @@
 /** The weights of reference recurrent modules: float, each with the grid that it is to be rounded to. */
 import type { DType } from "../../../core/dtype.ts";
-import { float16, float32, int32, qint8, quint8 } from "../../../core/dtype.ts";
+import { float16, float32, int32, quint8 } from "../../../core/dtype.ts";
 import { OctetError } from "../../../core/errors.ts";
 import { perTensorAffine } from "../../../core/qparams.ts";
-import { noGrad } from "../../../autograd/grad-mode.ts";
 import type { Module } from "../../../nn/module.ts";
 import { asDtype } from "../../../ops/arithmetic.ts";
 import { full } from "../../../ops/create.ts";
@@ -12,17 +11,11 @@ import type { Factory } from "../../with-args.ts";
 import { create } from "../../with-args.ts";
 import type { FromFloatOptions, WeightQparams } from "../recipe.ts";
 import { ReferenceWeight } from "../reference-weight.ts";
-import type { WeightObserver } from "../weight.ts";
-
-/** A weight that is kept as float16 has no qparams. */
-export interface Float16Weight {
-  readonly qscheme: null;
-  readonly dtype: DType;
-}
+import { observedQparams } from "../weight.ts";
 
 /** How each weight of a module is to be quantized, by the weight's name. */
 export interface WeightQparamsByName extends FromFloatOptions {
-  readonly [weight: `weight_${string}`]: WeightQparams | Float16Weight;
+  readonly [weight: `weight_${string}`]: WeightQparams;
 }
 
 /** What a reference module asks of one of its weights. */
@@ -34,6 +27,7 @@ export interface WeightGrid {
   dequantized(weight: Tensor): Tensor;
 }
 
+/** Without buffers, which PyTorch registers for the float16 weights of other reference modules. */
 const float16Grid: WeightGrid = Object.freeze({
   qparams: Object.freeze({ dtype: float16 }),
   quantized: (weight: Tensor) => asDtype(weight.detach(), float16),
@@ -58,7 +52,7 @@ export function weightGrids(
   const entries = weightNames(owner).map((key): [string, WeightGrid] => {
     const own = qparams ? qparams[key] : unquantized;
     if (!own) throw new OctetError(`${owner.getName()}: there are no qparams for ${key}`);
-    return [key, own.qscheme === null ? float16Grid : new ReferenceWeight(owner, own, key)];
+    return [key, own.dtype === float16 ? float16Grid : new ReferenceWeight(owner, own, key)];
   });
   return Object.fromEntries(entries);
 }
@@ -80,14 +74,9 @@ export function observedWeightQparams(module: Module, given: WeightQparamsByName
   return Object.fromEntries(entries) as WeightQparamsByName;
 }
 
-function observe(module: Module, weight: Tensor): WeightQparams | Float16Weight {
+function observe(module: Module, weight: Tensor): WeightQparams {
   if (!module.qconfig?.weight) {
     throw new OctetError(`${module.getName()}: Input float module must have qconfig defined`);
   }
-  const observer = create(module.qconfig.weight as Factory<Module>) as Module & WeightObserver;
-  const { dtype, qscheme, quantMin, quantMax, chAxis } = observer;
-  if (dtype === float16) return { qscheme: null, dtype };
-  if (dtype === qint8) noGrad(() => observer(weight));
-  const [scale, zeroPoint] = observer.calculateQparams();
-  return { scale, zeroPoint, qscheme, dtype, quantMin, quantMax, axis: qscheme.isPerChannel ? chAxis : undefined };
+  return observedQparams(weight, create(module.qconfig.weight as Factory<Module>));
 }
