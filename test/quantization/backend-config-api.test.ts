@@ -1,6 +1,7 @@
 /** Setters, plain data, errors and look-ups of BackendConfig and its parts. */
 import { describe, expect, it } from "vitest";
 import { float16, float32, qint8, quint8 } from "../../src/core/dtype.ts";
+import * as octet from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import type { Module } from "../../src/nn/module.ts";
 import { add, relu } from "../../src/ops/index.ts";
@@ -281,5 +282,49 @@ describe("fixed qparams", () => {
   it("are not for dtypes with bounds of the scale", () => {
     const dtypes = q.getPatternToDtypeConfigs(q.getQnnpackBackendConfig()).get(nn.Sigmoid) ?? [];
     expect(dtypes.map((config) => config.inputDtypeWithConstraints.scaleExactMatch)).toEqual([null, 1 / 256]);
+  });
+});
+
+describe("the example of docs/backend-config.md", () => {
+  const int8 = new q.DTypeConfig({ inputDtype: quint8, outputDtype: quint8, weightDtype: qint8, biasDtype: float32 });
+  const linear = new q.BackendPatternConfig(octet.nn.Linear)
+    .setObservationType(q.ObservationType.OUTPUT_USE_DIFFERENT_OBSERVER_AS_INPUT)
+    .addDtypeConfig(int8)
+    .setRootModule(octet.nn.Linear)
+    .setQatModule(octet.nn.qat.Linear)
+    .setReferenceQuantizedModule(octet.nn.quantized.reference.Linear);
+  const convRelu = new q.BackendPatternConfig([octet.nn.Conv2d, octet.nn.ReLU])
+    .addDtypeConfig(int8)
+    .setFusedModule(octet.nn.intrinsic.ConvReLU2d)
+    .setFuserMethod(
+      (_isQat, conv: octet.nn.Conv2d, activation: octet.nn.ReLU) => new octet.nn.intrinsic.ConvReLU2d(conv, activation),
+    );
+  const fusedConvRelu = new q.BackendPatternConfig(octet.nn.intrinsic.ConvReLU2d)
+    .addDtypeConfig(int8)
+    .setRootModule(octet.nn.Conv2d)
+    .setQatModule(octet.nn.intrinsic.qat.ConvReLU2d)
+    .setReferenceQuantizedModule(octet.nn.quantized.reference.Conv2d);
+  const backend = new q.BackendConfig("mine").setBackendPatternConfigs([linear, convRelu, fusedConvRelu]);
+
+  it("says the same of its patterns as the native backend", () => {
+    const native = q.getNativeBackendConfig();
+    expect(backend.configs).toHaveLength(3);
+    expect(q.getFusedModuleClasses(backend)).toEqual([octet.nn.intrinsic.ConvReLU2d]);
+    for (const [pattern, qat] of q.getModuleToQatModule(backend)) {
+      expect(q.getModuleToQatModule(native).get(pattern)).toBe(qat);
+    }
+    for (const [root, reference] of q.getRootModuleToQuantizedReferenceModule(backend)) {
+      expect(q.getRootModuleToQuantizedReferenceModule(native).get(root)).toBe(reference);
+    }
+  });
+
+  it("fuses", () => {
+    const conv = new octet.nn.Conv2d(1, 2, 3);
+    const fused = q.getFuserMethodMapping(backend).get([octet.nn.ReLU, octet.nn.Conv2d])?.(
+      false,
+      new octet.nn.ReLU(),
+      conv,
+    );
+    expect(fused?.getName()).toBe("ConvReLU2d");
   });
 });
