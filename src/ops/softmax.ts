@@ -44,7 +44,7 @@ function along(name: "softmax" | "logSoftmax"): Op<[x: Tensor, dim: number], Ten
 }
 
 /** The dimension that PyTorch chooses where none is given: 0 for 0, 1 and 3 dimensions, else 1. */
-function implicitDim(x: Tensor): number {
+export function implicitDim(x: Tensor): number {
   return x.ndim === 0 || x.ndim === 1 || x.ndim === 3 ? 0 : 1;
 }
 

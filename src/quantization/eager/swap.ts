@@ -21,8 +21,9 @@ export function convertChildren(
   options: SwapOptions = {},
 ): void {
   for (const [name, child] of module.namedChildren()) {
-    // Fused modules and observed custom modules are swapped as one.
-    const whole = child instanceof FusedModule || custom.observedToQuantizedCustomModuleClass?.has(classOf(child));
+    // Fused modules, trained ones (whose batch norm is folded) and observed custom modules are swapped as one.
+    const isCustom = custom.observedToQuantizedCustomModuleClass?.has(classOf(child));
+    const whole = child instanceof FusedModule || "weight_fake_quant" in child || isCustom;
     if (!whole) convertChildren(child, mapping, custom, options);
     const swapped = swapModule(child, mapping, custom, options);
     if (swapped !== child) module.setChild(name, swapped);

@@ -11,5 +11,6 @@ export {
   ConvReLU3d,
 } from "../recipes/conv/fused.ts";
 export { LinearBn1d, LinearLeakyReLU, LinearReLU, LinearTanh } from "../recipes/linear/fused.ts";
+export { BNReLU2d, BNReLU3d } from "../recipes/norm/fused.ts";
 export * as qat from "./intrinsic-qat.ts";
 export * as quantized from "./intrinsic-quantized.ts";

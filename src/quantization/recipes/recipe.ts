@@ -52,6 +52,8 @@ export interface Recipe {
   readonly quantized?: QuantizedClass;
   /** Static quantized form of `qat` where `float` itself has none (its batch norm is folded away before). */
   readonly quantizedFromQat?: QuantizedClass;
+  /** Static quantized form in graph mode, where eager mode leaves `float` as it is. */
+  readonly quantizedInGraph?: QuantizedClass;
   /** Quantize-dequantize around float arithmetic; what other backends lower from. */
   readonly reference?: ReferenceClass | QuantizedClass;
   /** Weight quantized ahead, activations by their own range at every call. */
