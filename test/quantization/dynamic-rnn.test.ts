@@ -61,6 +61,20 @@ describe("state dicts", () => {
     expect([...cell.stateDict().keys()]).toEqual(ends);
   });
 
+  it("of version 1 mean 8-bit activations", () => {
+    q.withEngine("x86", () => {
+      const layer = new dynamic.GRU(16, 12);
+      const x = torch.randn([4, 2, 16]);
+      const before = values(layer(x)[0]);
+      const state = layer.stateDict();
+      layer.loadStateDict(new Map(state));
+      expect(values(layer(x)[0])).toEqual(before);
+      state.metadata.set("", { version: 1 });
+      layer.loadStateDict(state);
+      expect(values(layer(x)[0])).not.toEqual(before);
+    });
+  });
+
   it("of other sizes, other dtypes or with missing keys are refused", () => {
     const layer = new dynamic.LSTM(4, 3);
     expect(() => layer.loadStateDict(new dynamic.LSTM(5, 3).stateDict())).toThrow(

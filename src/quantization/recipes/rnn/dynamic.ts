@@ -12,6 +12,7 @@ import type { LSTMState, RNNBaseOptions } from "../../../nn/modules/rnn.ts";
 import { GRU as FloatGRU, LSTM as FloatLSTM } from "../../../nn/modules/rnn.ts";
 import type { RNNBase as FloatRNNBase } from "../../../nn/modules/rnn.ts";
 import { pythonFloat } from "../../../nn/repr.ts";
+import type { LoadContext } from "../../../nn/state-dict.ts";
 import { PackedSequence } from "../../../nn/utils/rnn.ts";
 import { indexSelect } from "../../../ops/indexing.ts";
 import { randn } from "../../../ops/random.ts";
@@ -214,6 +215,17 @@ export abstract class RNNBase extends Module {
 
   override stateVersion(): number {
     return 2;
+  }
+
+  /** Before version 2, activations had all 8 bits. A state without versions is taken for a new one. */
+  override loadFromStateDict(context: LoadContext, prefix: string): string[] {
+    const version = context.metadata.get(prefix.slice(0, -1))?.version ?? 1;
+    const reduceRange = context.metadata.size === 0 || version >= 2;
+    for (const module of this._all_weight_values) {
+      const layer = module as PackedParameter;
+      layer.param = Object.freeze({ ...layer.param, reduceRange });
+    }
+    return [];
   }
 
   override getName(): string {
