@@ -1,5 +1,7 @@
 /** Float modules fused to be quantized as one (`torch.ao.nn.intrinsic`). */
 export {
+  ConvAdd2d,
+  ConvAddReLU2d,
   ConvBn1d,
   ConvBn2d,
   ConvBn3d,

@@ -6,6 +6,9 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { ModuleClass } from "./recipe.ts";
 
 export class FusedModule extends Sequential {
+  /** The classes of the parts, in order. */
+  static readonly parts: readonly ModuleClass[] = [];
+
   /** Runs the parts, but not the observer of their output, which stands beside them. */
   override forward(x: Tensor): Tensor {
     let value: unknown = x;
@@ -20,6 +23,8 @@ export function fusedClass<P extends readonly Module[]>(
   parts: readonly ModuleClass[],
 ): new (...modules: P) => FusedModule {
   const made = class extends FusedModule {
+    static override readonly parts = parts;
+
     constructor(...modules: P) {
       super(...modules);
       const fits = modules.length === parts.length && modules.every((m, i) => (m.constructor as unknown) === parts[i]);

@@ -4,6 +4,7 @@ import { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from "../../../nn/modules/norm.ts";
 import { fuseConvBn, fuseConvBnRelu, fuseConvTransposeBn, wrapInto } from "../fusers.ts";
 import type { ModuleClass, Recipe } from "../recipe.ts";
+import * as quantizedAdd from "./add.ts";
 import * as fused from "./fused.ts";
 import { qatConvClasses } from "./qat.ts";
 import { quantizedConvs } from "./quantized.ts";
@@ -87,4 +88,6 @@ export const convolutionRecipes: readonly Recipe[] = [
     ConvBn: fused.ConvBn3d,
     ConvBnReLU: fused.ConvBnReLU3d,
   }),
+  { float: fused.ConvAdd2d, quantized: quantizedAdd.ConvAdd2d, observed: true },
+  { float: fused.ConvAddReLU2d, quantized: quantizedAdd.ConvAddReLU2d, observed: true },
 ].map((recipe) => Object.freeze(recipe));
