@@ -1,5 +1,6 @@
 /** What PyTorch's backends can quantize: which families of operators, in which dtypes. */
 import { addmmPatterns, binaryPatterns, elementwisePatterns } from "../recipes/arithmetic/patterns.ts";
+import { convAddPatterns } from "../recipes/conv/add-patterns.ts";
 import { conv2dPatterns, convPatterns } from "../recipes/conv/patterns.ts";
 import { embeddingPatterns, embeddingPatternsWithFunction } from "../recipes/embedding/patterns.ts";
 import { fixedQparamsPatterns } from "../recipes/fixed-qparams/patterns.ts";
@@ -117,6 +118,7 @@ export function getOnednnBackendConfig(): BackendConfig {
   const linear = [...weighted, dtypes.defaultDynamicInt8DtypeConfig];
   return backendConfig("onednn", [
     [convPatterns, weighted],
+    [convAddPatterns, weighted],
     [linearPatterns, linear],
     [linearActivationPatterns, linear],
     [binaryPatterns, unweighted],
