@@ -9,12 +9,14 @@ import { MAX_ELEMENTS } from "../core/shape.ts";
 import { Parameter } from "../nn/parameter.ts";
 import type { Storage } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { quantizedStorages, quantizedTensor, restoreScriptObject } from "./checkpoint-quantized.ts";
 import type { ElementName, ElementType } from "./element-types.ts";
 import { checkedNumel, elementTypeOf, elementTypes, isCount } from "./element-types.ts";
 import type { PickleHost } from "./pickle.ts";
 import { hashable, isTuple } from "./pickle.ts";
 import type { PickleValue } from "./pickle-values.ts";
-import { OrderedDict, PythonName, StorageReference, describe } from "./pickle-values.ts";
+import { OrderedDict, PythonName, ScriptObject, StorageReference, describe } from "./pickle-values.ts";
+import { storedTypeOf } from "./quantized-tensors.ts";
 
 /** Where a checkpoint keeps the bytes of its storages. */
 export interface StorageSource {
@@ -22,6 +24,8 @@ export interface StorageSource {
   declare(reference: StorageReference): void;
   /** The storage as elements of `type`; the same object each time. Its data may be filled in only later. */
   open(reference: StorageReference, type: ElementType): Storage;
+  /** Runs an action as soon as the storages hold their data. */
+  whenFilled(action: () => void): void;
 }
 
 function fail(message: string): never {
@@ -30,8 +34,10 @@ function fail(message: string): never {
 
 const MAX_RANK = 64;
 
+const plainDtypes = [float32, float64, float16, int8, uint8, int16, int32, int64, bool];
+
 const dtypes: ReadonlyMap<string, DType> = new Map(
-  [float32, float64, float16, int8, uint8, int16, int32, int64, bool].map((dtype) => [String(dtype), dtype]),
+  [...plainDtypes, ...quantizedStorages.values()].map((dtype) => [String(dtype), dtype]),
 );
 
 /** Element types of dtypes that exist in PyTorch only; tensors of them are widened. */
@@ -58,11 +64,17 @@ const storageTypes: ReadonlyMap<string, ElementType> = new Map(
       ["Byte", "U8"],
       ["Bool", "BOOL"],
     ] satisfies [string, ElementName][]
-  ).flatMap(([name, type]) => [
+  ).flatMap(([name, type]): [string, ElementType][] => [
     [`torch.${name}Storage`, elementTypes[type]],
     [`torch.cuda.${name}Storage`, elementTypes[type]],
   ]),
 );
+
+/** The elements of a storage class: those of quantized ones are plain integers. */
+function elementsOf(storageClass: string): ElementType | undefined {
+  const quantized = quantizedStorages.get(storageClass);
+  return quantized ? storedTypeOf(quantized) : storageTypes.get(storageClass);
+}
 
 /** Classes a tensor may say it has. */
 const tensorClasses: ReadonlySet<string> = new Set([
@@ -76,9 +88,10 @@ const plainNames: ReadonlySet<string> = new Set([
   ...["bfloat16", "uint16", "uint32", "uint64", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"].map(
     (n) => `torch.${n}`,
   ),
-  ...["qint8", "quint8", "qint32", "per_tensor_affine", "per_channel_affine", "per_tensor_symmetric"].map(
+  ...["per_tensor_affine", "per_tensor_symmetric", "per_channel_affine", "per_channel_symmetric"].map(
     (n) => `torch.${n}`,
   ),
+  "torch.per_channel_affine_float_qparams",
   ...["strided", "contiguous_format", "channels_last", "channels_last_3d", "preserve_format"].map((n) => `torch.${n}`),
   ...tensorClasses,
   UNTYPED,
@@ -87,12 +100,8 @@ const plainNames: ReadonlySet<string> = new Set([
   ),
 ]);
 
-const QUANTIZED = "quantized tensors are not supported yet";
-
 /** What is known, and why it is not loaded. */
 const refusals: ReadonlyMap<string, string> = new Map([
-  ["torch._utils._rebuild_qtensor", QUANTIZED],
-  ...["QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4"].map((name) => [`torch.${name}Storage`, QUANTIZED] as const),
   ...["ComplexFloat", "ComplexDouble"].map(
     (name) => [`torch.${name}Storage`, "complex tensors are not supported"] as const,
   ),
@@ -113,6 +122,8 @@ interface CallContext {
    * proportion to the file.
    */
   spend(count: number): void;
+  /** As `spend` for values that lie in storages; in proportion to the file, not to the pickle. */
+  spendData(count: number): void;
 }
 
 type Callable = (args: readonly PickleValue[], context: CallContext) => PickleValue;
@@ -121,6 +132,7 @@ const tensorCalls: Readonly<Record<string, Callable>> = {
   "torch._utils._rebuild_tensor": rebuildTensor,
   "torch._utils._rebuild_tensor_v2": rebuildTensor,
   "torch._utils._rebuild_tensor_v3": rebuildTensorOfDtype,
+  "torch._utils._rebuild_qtensor": rebuildQuantized,
   "torch._utils._rebuild_parameter": rebuildParameter,
   "torch._utils._rebuild_parameter_with_state": rebuildParameter,
 };
@@ -128,6 +140,7 @@ const tensorCalls: Readonly<Record<string, Callable>> = {
 const calls: ReadonlyMap<string, Callable> = new Map<string, Callable>([
   ...Object.entries(tensorCalls),
   ["torch._tensor._rebuild_from_type_v2", rebuildFromType],
+  ["torch.ScriptObject", () => new ScriptObject()],
   ["torch.Size", (args, context) => Object.freeze(wholeNumbers("torch.Size", items("torch.Size", args, context)))],
   [
     "torch.device",
@@ -142,18 +155,27 @@ const calls: ReadonlyMap<string, Callable> = new Map<string, Callable>([
   ["_codecs.encode", makeBytes],
 ]);
 
-/**
- * A host for the unpickler that knows PyTorch's globals and takes tensors from `storages`. `budget` bounds how many
- * elements its calls may copy in all.
- */
-export function checkpointHost(storages: StorageSource, budget: number): PickleHost {
-  let left = budget;
+/** How many elements the calls in a pickle may copy in all. */
+export interface CopyBudget {
+  /** Of the pickle's own containers. */
+  readonly items: number;
+  /** Of tensors: qparams, and values that share bytes. */
+  readonly data: number;
+}
+
+/** A host for the unpickler that knows PyTorch's globals and takes tensors from `storages`. */
+export function checkpointHost(storages: StorageSource, budget: CopyBudget): PickleHost {
+  const spender = (limit: number, what: string) => {
+    let left = limit;
+    return (count: number) => {
+      left -= count;
+      if (left < 0) fail(`the pickle copies its ${what} more often than any checkpoint would`);
+    };
+  };
   const context: CallContext = {
     storages,
-    spend: (count) => {
-      left -= count;
-      if (left < 0) fail("the pickle copies its containers more often than any checkpoint would");
-    },
+    spend: spender(budget.items, "containers"),
+    spendData: spender(budget.data, "tensors"),
   };
   return {
     global: findGlobal,
@@ -163,6 +185,7 @@ export function checkpointHost(storages: StorageSource, budget: number): PickleH
       return run(args, context);
     },
     persistent: (id) => readStorageId(id, storages),
+    restore: restoreScriptObject,
   };
 }
 
@@ -171,13 +194,14 @@ export const plainHost: PickleHost = {
   global: (module, name) => fail(refusal(`${module}.${name}`)),
   call: (callee) => fail(`the pickle calls ${callee}, which makes no value here`),
   persistent: () => fail("the pickle names a storage where none may stand"),
+  restore: () => fail("the pickle has an object where none may stand"),
 };
 
 function findGlobal(module: string, name: string): PickleValue {
   const fullName = `${modernModules.get(module) ?? module}.${name}`;
   const dtype = dtypes.get(fullName);
   if (dtype) return dtype;
-  if (storageTypes.has(fullName) || plainNames.has(fullName) || calls.has(fullName)) return new PythonName(fullName);
+  if (elementsOf(fullName) || plainNames.has(fullName) || calls.has(fullName)) return new PythonName(fullName);
   const reason = refusals.get(fullName);
   fail(reason === undefined ? refusal(`${module}.${name}`) : `${reason} (${fullName})`);
 }
@@ -205,12 +229,12 @@ function readStorageId(id: PickleValue, storages: StorageSource): StorageReferen
 }
 
 function isStorageClass(name: string): boolean {
-  return name === UNTYPED || storageTypes.has(name);
+  return name === UNTYPED || elementsOf(name) !== undefined;
 }
 
 /** Bytes per element of a storage class. */
 export function storageItemSize(reference: StorageReference): number {
-  return storageTypes.get(reference.storageClass)?.size ?? 1;
+  return elementsOf(reference.storageClass)?.size ?? 1;
 }
 
 /** `_rebuild_tensor(storage, offset, size, stride)`; v2 adds `requires_grad, backward_hooks, metadata`. */
@@ -218,7 +242,7 @@ function rebuildTensor(args: readonly PickleValue[], { storages }: CallContext):
   const [storage, offset, size, stride, requiresGrad, , metadata] = args;
   if (!(storage instanceof StorageReference)) fail("a tensor has no storage");
   const type = storageTypes.get(storage.storageClass);
-  if (!type) fail(`a tensor over storage ${JSON.stringify(storage.key)} has no dtype`);
+  if (!type) fail(`a tensor over storage ${JSON.stringify(storage.key)} has no plain dtype`);
   return makeTensor(storages, storage, type, [offset, size, stride], requiresGrad, metadata);
 }
 
@@ -230,10 +254,29 @@ function rebuildTensorOfDtype(args: readonly PickleValue[], { storages }: CallCo
 }
 
 function elementTypeNamed(dtype: PickleValue): ElementType {
-  for (const known of dtypes.values()) if (known === dtype) return elementTypeOf(known);
+  for (const known of plainDtypes) if (known === dtype) return elementTypeOf(known);
   const foreign = dtype instanceof PythonName ? foreignDtypes.get(dtype.pythonName) : undefined;
   if (!foreign) fail(`tensors of dtype ${describe(dtype)} are not supported`);
   return foreign;
+}
+
+/** `_rebuild_qtensor(storage, offset, size, stride, qparams, requires_grad, backward_hooks)`. */
+function rebuildQuantized(args: readonly PickleValue[], context: CallContext): Tensor {
+  const [storage, offset, size, stride, qparams] = args;
+  const dtype = storage instanceof StorageReference ? quantizedStorages.get(storage.storageClass) : undefined;
+  if (!(storage instanceof StorageReference) || !dtype) fail("a quantized tensor has no quantized storage");
+  const { storages } = context;
+  return quantizedTensor({
+    dtype,
+    label: `a quantized tensor over storage ${JSON.stringify(storage.key)}`,
+    size,
+    stride,
+    offset,
+    qparams,
+    view: (...geometry) => makeTensor(storages, storage, storedTypeOf(dtype), geometry, false, null),
+    whenFilled: (action) => storages.whenFilled(action),
+    spend: (count) => context.spendData(count),
+  });
 }
 
 /** A tensor over a storage, after checking that each of its elements lies within it. */
@@ -278,6 +321,7 @@ function setRequiresGrad(tensor: Tensor, label: string): void {
 /** `_rebuild_parameter(data, requires_grad, backward_hooks)`; its extra state, if any, is dropped. */
 function rebuildParameter([data, requiresGrad]: readonly PickleValue[]): Parameter {
   if (!(data instanceof Tensor)) fail("a parameter has no tensor");
+  if (data.isQuantized) fail("a parameter is a quantized tensor, which is not supported");
   const parameter = new Parameter(data, { requiresGrad: false });
   if (requiresGrad === true) setRequiresGrad(parameter, "a parameter");
   return parameter;

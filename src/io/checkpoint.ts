@@ -6,9 +6,9 @@
 import { FileFormatError, OctetError } from "../core/errors.ts";
 import { StateDict } from "../nn/state-dict.ts";
 import type { Storage } from "../tensor/tensor.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import type { StorageSource } from "./checkpoint-classes.ts";
+import type { CopyBudget, StorageSource } from "./checkpoint-classes.ts";
 import { checkpointHost, plainHost, storageItemSize } from "./checkpoint-classes.ts";
+import { stateTensors } from "./checkpoint-quantized.ts";
 import type { ElementType } from "./element-types.ts";
 import { decodeElements, elementTypes } from "./element-types.ts";
 import { parseFile } from "./files.ts";
@@ -19,7 +19,10 @@ import { OrderedDict, describe } from "./pickle-values.ts";
 import type { ZipArchive } from "./zip.ts";
 import { looksLikeZip, openZip } from "./zip.ts";
 
-/** How many elements per byte of pickle the calls in it may copy: PyTorch's own files stay below one. */
+/**
+ * How many elements per byte of pickle the calls in it may copy, and per byte of the file for what lies in storages: PyTorch's
+ * own files stay below one, and below four (values of two bits).
+ */
 const COPIES_PER_BYTE = 16;
 
 function fail(message: string): never {
@@ -32,7 +35,7 @@ function fail(message: string): never {
  * types to signed ones that hold them. {@link stateDictFrom} picks the state dict out of it.
  *
  * Throws {@link FileFormatError} for truncated or malformed files, for any class but tensors, numbers, strings and
- * containers, for quantized, sparse and complex tensors, for TorchScript archives, and for the tar files of PyTorch 0.1.
+ * containers and packed weights, for sparse and complex tensors, for TorchScript archives, and for the tar files of PyTorch 0.1.
  */
 export function readCheckpoint(bytes: Uint8Array, options: PickleOptions = {}): PickleValue {
   if (looksLikeZip(bytes)) return readZipCheckpoint(bytes, options);
@@ -59,9 +62,13 @@ function readZipCheckpoint(bytes: Uint8Array, options: PickleOptions): PickleVal
     fail("this is a TorchScript archive; in PyTorch, save model.state_dict() instead");
   const storages = new ZipStorages(archive, root);
   const pickle = archive.read(`${root}/data.pkl`);
-  const { value, end } = unpickle(pickle, checkpointHost(storages, COPIES_PER_BYTE * pickle.length), 0, options);
+  const { value, end } = unpickle(pickle, checkpointHost(storages, copyBudget(pickle, bytes)), 0, options);
   if (end !== pickle.length) fail(`${pickle.length - end} bytes follow the pickle`);
   return value;
+}
+
+function copyBudget(pickle: Uint8Array, file: Uint8Array): CopyBudget {
+  return { items: COPIES_PER_BYTE * pickle.length, data: COPIES_PER_BYTE * file.length };
 }
 
 class ZipStorages implements StorageSource {
@@ -98,6 +105,10 @@ class ZipStorages implements StorageSource {
     return storage;
   }
 
+  whenFilled(action: () => void): void {
+    action();
+  }
+
   private entry({ key }: StorageReference): string {
     return `${this.root}/data/${key}`;
   }
@@ -130,7 +141,7 @@ function readLegacyCheckpoint(bytes: Uint8Array, options: PickleOptions): Pickle
   const littleEndian = system.value instanceof Map ? system.value.get("little_endian") : undefined;
   if (typeof littleEndian !== "boolean") fail("the description of the system that wrote it lacks little_endian");
   const storages = new LegacyStorages(bytes, littleEndian);
-  const budget = COPIES_PER_BYTE * (bytes.length - system.end);
+  const budget = copyBudget(bytes.subarray(system.end), bytes);
   const object = unpickle(bytes, checkpointHost(storages, budget), system.end, options);
   const keys = unpickle(bytes, plainHost, object.end, options);
   if (!Array.isArray(keys.value)) fail("the storage keys are no list");
@@ -149,6 +160,7 @@ class LegacyStorages implements StorageSource {
   private readonly bytes: Uint8Array;
   private readonly littleEndian: boolean;
   private readonly declared = new Map<string, LegacyStorage>();
+  private readonly waiting: (() => void)[] = [];
 
   constructor(bytes: Uint8Array, littleEndian: boolean) {
     this.bytes = bytes;
@@ -171,6 +183,10 @@ class LegacyStorages implements StorageSource {
     const known = this.declared.get(key)!;
     known.type ??= type;
     return sameType(known, key, type).storage;
+  }
+
+  whenFilled(action: () => void): void {
+    this.waiting.push(action);
   }
 
   /** Reads the storages in the order of `keys`, each after an 8-byte count of its elements, from offset `begin`. */
@@ -196,6 +212,7 @@ class LegacyStorages implements StorageSource {
     const [missing] = this.declared.keys();
     if (missing !== undefined) fail(`storage ${JSON.stringify(missing)} is missing from the file`);
     if (at !== this.bytes.length) fail(`${this.bytes.length - at} bytes follow the last storage`);
+    for (const action of this.waiting) action();
   }
 }
 
@@ -208,8 +225,8 @@ export interface StateDictOptions {
 
 /**
  * The state dict in what {@link readCheckpoint} returned: the value itself if it maps names to tensors, otherwise the one
- * entry of it that does, such as `state_dict` or `model`. Keys are kept as they are; `_metadata` becomes the state dict's
- * metadata. Throws {@link OctetError} if there is none, or if there are several and `key` does not choose.
+ * entry of it that does, such as `state_dict` or `model`. Keys are kept as they are, `_metadata` becomes the state dict's
+ * metadata, and the weights that quantized modules pack are found under `<key>.0` (weight) and `<key>.1` (bias). Throws {@link OctetError} if there is none, or if there are several and `key` does not choose.
  */
 export function stateDictFrom(checkpoint: PickleValue, options: StateDictOptions = {}): StateDict {
   const { key } = options;
@@ -233,17 +250,25 @@ export function stateDictFrom(checkpoint: PickleValue, options: StateDictOptions
   }
   if (found.length > 1)
     throw new OctetError(`stateDictFrom: several entries are state dicts: ${names(found)}; choose one by key`);
-  return toStateDict(found[0][1] as Map<string, Tensor>);
+  return toStateDict(found[0][1] as StateEntries);
 }
 
-function isState(value: PickleValue | undefined): value is Map<PickleValue, PickleValue> & Map<string, Tensor> {
+/** A dict from names to what a state dict may hold. */
+type StateEntries = Map<PickleValue, PickleValue> & Map<string, PickleValue>;
+
+function isState(value: PickleValue | undefined): value is StateEntries {
   if (!(value instanceof Map)) return false;
-  for (const [key, entry] of value) if (typeof key !== "string" || !(entry instanceof Tensor)) return false;
-  return true;
+  let holdsTensors = value.size === 0;
+  for (const [key, entry] of value) {
+    const tensors = typeof key === "string" ? stateTensors(key, entry) : null;
+    if (!tensors) return false;
+    if (tensors.length) holdsTensors = true;
+  }
+  return holdsTensors;
 }
 
-function toStateDict(source: Map<string, Tensor>): StateDict {
-  const state = new StateDict(source);
+function toStateDict(source: StateEntries): StateDict {
+  const state = new StateDict([...source].flatMap(([key, entry]) => stateTensors(key, entry) ?? []));
   const metadata = source instanceof OrderedDict ? source.attributes?.get("_metadata") : undefined;
   if (!(metadata instanceof Map)) return state;
   for (const [path, info] of metadata) {

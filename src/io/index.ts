@@ -5,7 +5,7 @@ export { loadNpy, readNpy, saveNpy, writeNpy } from "./npy.ts";
 export { loadNpz, readNpz, saveNpz, writeNpz } from "./npz.ts";
 export type { ReadNpzOptions, WriteNpzOptions } from "./npz.ts";
 export type { PickleOptions } from "./pickle.ts";
-export { OrderedDict, PythonName, StorageReference } from "./pickle-values.ts";
+export { OrderedDict, PythonName, ScriptObject, StorageReference } from "./pickle-values.ts";
 export type { PickleValue } from "./pickle-values.ts";
 export { loadSafetensors, readSafetensors, saveSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SafetensorsFile, SafetensorsMetadata } from "./safetensors.ts";

@@ -5,8 +5,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 /**
  * A value out of a pickle. Python's types map to: None → null; bool; int → number, or bigint beyond ±(2^53 − 1); float →
  * number; str → string; bytes, bytearray → Uint8Array; tuple, torch.Size → frozen array; list → array; dict → Map;
- * OrderedDict → {@link OrderedDict}; set, frozenset → Set; torch.dtype → DType; torch.device → string. A storage that was
- * saved without a tensor gives a {@link StorageReference}: its name, not its values.
+ * OrderedDict → {@link OrderedDict}; set, frozenset → Set; torch.dtype → DType; torch.device → string; a packed weight →
+ * {@link ScriptObject}. A storage that was saved without a tensor gives a {@link StorageReference}: its name, not its values.
  */
 export type PickleValue =
   | null
@@ -19,6 +19,7 @@ export type PickleValue =
   | Tensor
   | PythonName
   | StorageReference
+  | ScriptObject
   | readonly PickleValue[]
   | PickleValue[]
   | Set<PickleValue>
@@ -58,6 +59,16 @@ export class StorageReference {
     this.length = length;
     Object.freeze(this);
   }
+}
+
+/**
+ * An object of PyTorch's C++ classes for packed weights (`torch.ScriptObject`): the name of the class and the values it was
+ * saved as. No code belongs to it.
+ */
+export class ScriptObject {
+  /** E.g. `__torch__.torch.classes.quantized.LinearPackedParamsBase`; empty until the pickle tells. */
+  className = "";
+  state: PickleValue = null;
 }
 
 /** A value out of a file as it appears in a message: short, on one line, and never walking a container. */

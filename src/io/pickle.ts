@@ -8,7 +8,7 @@
  */
 import { FileFormatError } from "../core/errors.ts";
 import type { PickleValue } from "./pickle-values.ts";
-import { OrderedDict, PythonName } from "./pickle-values.ts";
+import { OrderedDict, PythonName, ScriptObject } from "./pickle-values.ts";
 
 /** What the machine asks for. Each may throw a {@link FileFormatError} to refuse. */
 export interface PickleHost {
@@ -18,6 +18,8 @@ export interface PickleHost {
   call(callee: PythonName, args: readonly PickleValue[]): PickleValue;
   /** The object that lies outside the pickle under `id`. */
   persistent(id: PickleValue): PickleValue;
+  /** Gives an object that a call made what the pickle says about it. */
+  restore(target: ScriptObject, attributes: PickleValue): void;
 }
 
 export interface PickleOptions {
@@ -237,10 +239,14 @@ class Machine {
     this.pushContainer(this.host.call(callee, args));
   }
 
-  /** BUILD gives an object its attributes; only an OrderedDict may have any. */
+  /** BUILD gives an object its attributes; only an OrderedDict and a ScriptObject may have any. */
   build(): void {
     const attributes = this.pop();
     const target = this.top();
+    if (target instanceof ScriptObject) {
+      this.host.restore(target, attributes);
+      return;
+    }
     if (!(target instanceof OrderedDict)) fail("the pickle sets attributes on a value that has none");
     if (!(attributes instanceof Map)) fail("the attributes of an OrderedDict are no dict");
     target.attributes = attributes;

@@ -4,7 +4,7 @@
  */
 import type { DType } from "../core/dtype.ts";
 import { float16, float32, float64 } from "../core/dtype.ts";
-import { OctetError, formatShape } from "../core/errors.ts";
+import { OctetError } from "../core/errors.ts";
 import { noGrad } from "../autograd/grad-mode.ts";
 import { convertArray, storeElements } from "../tensor/convert.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -14,7 +14,7 @@ import type { RemovableHandle } from "./hooks.ts";
 import { HookList } from "./hooks.ts";
 import { Parameter } from "./parameter.ts";
 import type { LoadContext, LoadReport, StateDictLike } from "./state-dict.ts";
-import { StateDict, toStateMap } from "./state-dict.ts";
+import { StateDict, renameOldKeys, sizeMismatch, toStateMap } from "./state-dict.ts";
 
 /** Runs before `forward`; returns undefined, or what to call it with instead: an array of arguments, or one argument. */
 export type ForwardPreHook = (module: Module, args: readonly unknown[]) => unknown;
@@ -344,8 +344,9 @@ export class Module extends Callable {
     state: StateDictLike,
     options: { strict?: boolean; assign?: boolean } = {},
   ): Pick<LoadReport, "missingKeys" | "unexpectedKeys"> {
-    const map = toStateMap(state);
-    const metadata = map instanceof StateDict ? map.metadata : new Map<string, { version: number }>();
+    const given = toStateMap(state);
+    const metadata = given instanceof StateDict ? given.metadata : new Map<string, { version: number }>();
+    const map = renameOldKeys(given, this.namedModules());
     const context: LoadContext = {
       state: map,
       metadata,
@@ -368,6 +369,14 @@ export class Module extends Callable {
     return { missingKeys: context.missingKeys, unexpectedKeys: context.unexpectedKeys };
   }
 
+  /**
+   * Where entries of older formats belong today, by names without the module's prefix: `{ gamma: "bn.weight" }`. An entry is
+   * moved if its new name is free.
+   */
+  oldStateKeys(): Readonly<Record<string, string>> {
+    return {};
+  }
+
   private distributeState(context: LoadContext, prefix: string, used: Set<string>): void {
     for (const key of this.loadFromStateDict(context, prefix)) used.add(key);
     for (const [name, child] of this.ownModules()) child.distributeState(context, `${prefix}${name}.`, used);
@@ -388,10 +397,7 @@ export class Module extends Callable {
 
   private loadTensor(key: string, target: Tensor, source: Tensor, context: LoadContext): void {
     if (source.ndim !== target.ndim || source.shape.some((size, d) => size !== target.shape[d])) {
-      context.errors.push(
-        `size mismatch for ${key}: the state dict has shape ${formatShape(source.shape)}, ` +
-          `the module ${formatShape(target.shape)}.`,
-      );
+      context.errors.push(sizeMismatch(key, source.shape, target.shape));
     } else if (context.assign) {
       target.data = source;
     } else {

@@ -49,12 +49,11 @@ describe("code in a checkpoint", () => {
     );
   });
 
-  it("says what to do about a whole module, a quantized tensor, a TorchScript archive", () => {
+  it("says what to do about a whole module, a complex tensor, a TorchScript archive", () => {
     expectRefused(
       () => readCheckpoint(golden("module.pt")),
       /refuses class "torch\.nn\.modules\.linear\.Linear".*save model\.state_dict\(\)/,
     );
-    expectRefused(() => readCheckpoint(golden("quantized.pt")), /quantized tensors are not supported yet/);
     expectRefused(() => readCheckpoint(golden("complex.pt")), /complex tensors are not supported/);
     expectRefused(() => readCheckpoint(golden("torchscript.pt")), /TorchScript archive.*save model\.state_dict\(\)/);
   });

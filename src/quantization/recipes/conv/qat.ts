@@ -146,6 +146,16 @@ function qatConvs(
       if (options.freezeBn) this.freezeBnStats();
     }
 
+    override stateVersion(): number {
+      return 2;
+    }
+
+    /** Version 1 held the normalization's state itself. */
+    override oldStateKeys(): Readonly<Record<string, string>> {
+      const statistics = ["running_mean", "running_var", "num_batches_tracked"].map((name) => [name, `bn.${name}`]);
+      return { gamma: "bn.weight", beta: "bn.bias", ...(Object.fromEntries(statistics) as Record<string, string>) };
+    }
+
     override forward(x: Tensor): Tensor {
       const { bn } = this;
       const gain = div(bn.weight as Tensor, sqrt(add(bn.running_var as Tensor, bn.eps)));

@@ -1,6 +1,7 @@
 /** Static and dynamic quantized convolutions, plain and transposed (`torch.ao.nn.quantized`, `….dynamic`). */
 import { float32, qint8 } from "../../../core/dtype.ts";
 import { OctetError } from "../../../core/errors.ts";
+import { sameShape } from "../../../core/shape.ts";
 import { Module } from "../../../nn/module.ts";
 import type {
   ConvModuleOptions,
@@ -10,6 +11,7 @@ import type {
 } from "../../../nn/modules/conv.ts";
 import { pythonValue } from "../../../nn/repr.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
+import { sizeMismatch } from "../../../nn/state-dict.ts";
 import { full } from "../../../ops/create.ts";
 import { pad } from "../../../ops/pad.ts";
 import { _emptyAffineQuantized } from "../../../ops/quantize.ts";
@@ -116,8 +118,10 @@ export abstract class PackedConv extends Module {
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
     const keys = [`${prefix}weight`, `${prefix}bias`];
     const weight = context.state.get(keys[0]);
-    if (weight) this.setWeightBias(weight, context.state.get(keys[1]) ?? null);
-    else context.missingKeys.push(keys[0]);
+    const own = this.weight().shape;
+    if (!weight) context.missingKeys.push(keys[0]);
+    else if (sameShape(weight.shape, own)) this.setWeightBias(weight, context.state.get(keys[1]) ?? null);
+    else context.errors.push(sizeMismatch(keys[0], weight.shape, own));
     return keys;
   }
 

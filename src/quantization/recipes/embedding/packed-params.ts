@@ -2,8 +2,10 @@
 import type { DType } from "../../../core/dtype.ts";
 import { float32, quint4x2, quint8 } from "../../../core/dtype.ts";
 import { OctetError } from "../../../core/errors.ts";
+import { sameShape } from "../../../core/shape.ts";
 import { Module } from "../../../nn/module.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
+import { sizeMismatch } from "../../../nn/state-dict.ts";
 import { full } from "../../../ops/create.ts";
 import { _emptyPerChannelAffineQuantized } from "../../../ops/quantize.ts";
 import type { EmbeddingPackedParams as PackedTable } from "../../../ops/quantized/embedding.ts";
@@ -58,12 +60,10 @@ export class EmbeddingPackedParams extends Module {
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
     const key = `${prefix}_packed_weight`;
     const weight = context.state.get(key);
+    const own = this.weight().shape;
     if (!weight) context.missingKeys.push(key);
-    else if (weight.shape.join() === this.weight().shape.join()) this.setWeight(weight);
-    else {
-      const [given, own] = [weight, this.weight()].map(({ shape }) => `[${shape.join(", ")}]`);
-      context.errors.push(`size mismatch for ${key}: the state dict has shape ${given}, the module ${own}.`);
-    }
+    else if (sameShape(weight.shape, own)) this.setWeight(weight);
+    else context.errors.push(sizeMismatch(key, weight.shape, own));
     return [key];
   }
 

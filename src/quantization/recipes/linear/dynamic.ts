@@ -9,8 +9,10 @@ import { _emptyAffineQuantized } from "../../../ops/quantize.ts";
 import type { DynamicPackedParams } from "../../../ops/quantized/linear-fp16.ts";
 import { applyDynamic, isFp16Packed, linearReluDynamicFp16 } from "../../../ops/quantized/linear-fp16.ts";
 import { linearReluDynamic } from "../../../ops/quantized/linear.ts";
+import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { dynamicWeightsOf, packDynamic, unpackedWeight } from "../dynamic-weight.ts";
+import { loadOutputQparams, saveOutputQparams } from "../output-qparams.ts";
 import { weighted } from "../weight.ts";
 import type { LinearOptions } from "./packed-params.ts";
 import { AnyPackedLinear } from "./packed-params.ts";
@@ -68,6 +70,18 @@ export class Linear extends AnyPackedLinear<DynamicPackedParams> {
 
   override stateVersion(): number {
     return 4;
+  }
+
+  /** As in PyTorch, the output qparams of a static linear are there, and mean nothing. */
+  override saveToStateDict(state: StateDict, prefix: string): void {
+    saveOutputQparams({ scale: 1, zero_point: 0 }, state, prefix);
+  }
+
+  /** Before version 4, activations had all 8 bits. A state without versions is taken for a new one. */
+  override loadFromStateDict(context: LoadContext, prefix: string): string[] {
+    const version = context.metadata.get(prefix.slice(0, -1))?.version ?? 1;
+    this.reduceRange = context.metadata.size === 0 || version >= 4;
+    return loadOutputQparams({ scale: 1, zero_point: 0 }, context, prefix);
   }
 
   override getName(): string {

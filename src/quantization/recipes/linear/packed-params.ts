@@ -1,7 +1,9 @@
 /** The packed weight and bias of a quantized linear, as the submodule `_packed_params` that PyTorch's state dicts show. */
 import { float32, qint8 } from "../../../core/dtype.ts";
+import { sameShape } from "../../../core/shape.ts";
 import { Module } from "../../../nn/module.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
+import { sizeMismatch } from "../../../nn/state-dict.ts";
 import { full } from "../../../ops/create.ts";
 import { _emptyAffineQuantized } from "../../../ops/quantize.ts";
 import type { DynamicPackedParams } from "../../../ops/quantized/linear-fp16.ts";
@@ -44,8 +46,10 @@ export class LinearPackedParams<P extends DynamicPackedParams = PackedParams> ex
   override loadFromStateDict(context: LoadContext, prefix: string): string[] {
     const keys = [`${prefix}_packed_params.0`, `${prefix}_packed_params.1`];
     const [weight, bias] = keys.map((key) => context.state.get(key));
-    if (weight) this.packed = this.pack(weight, bias ?? null);
-    else context.missingKeys.push(keys[0]);
+    const own = this.packed.weight.shape;
+    if (!weight) context.missingKeys.push(keys[0]);
+    else if (sameShape(weight.shape, own)) this.packed = this.pack(weight, bias ?? null);
+    else context.errors.push(sizeMismatch(keys[0], weight.shape, own));
     return keys;
   }
 }
@@ -85,6 +89,12 @@ export abstract class AnyPackedLinear<P extends DynamicPackedParams> extends Mod
 
   setWeightBias(weight: Tensor, bias: Tensor | null): void {
     this._packed_params.setWeightBias(weight, bias ? bias.detach() : null);
+  }
+
+  /** Version 1 held weight and bias itself, version 2 in the submodule, and version 3 has a tuple of both there. */
+  override oldStateKeys(): Readonly<Record<string, string>> {
+    const [weight, bias] = ["_packed_params._packed_params.0", "_packed_params._packed_params.1"];
+    return { weight, bias, "_packed_params.weight": weight, "_packed_params.bias": bias };
   }
 
   /** One line: the packed weight is not shown. */
