@@ -7,7 +7,7 @@ import { Module } from "../nn/module.ts";
 import type { Argument, Kwargs } from "./argument.ts";
 import { isArgumentRecord, mapAggregate, mapRecord, visitAggregate } from "./argument.ts";
 import type { Target, TargetFunction } from "./targets.ts";
-import { printTarget } from "./targets.ts";
+import { printTarget, targetName } from "./targets.ts";
 
 export type { Argument, Kwargs } from "./argument.ts";
 export type { Target, TargetFunction } from "./targets.ts";
@@ -167,10 +167,16 @@ export class FxNode {
     this.args = [...this.argList.slice(0, index), arg, ...this.argList.slice(index)];
   }
 
-  /** True if the node matters even when nobody uses its value. */
+  /**
+   * True if the node matters even when nobody uses its value. Unlike in PyTorch that is so for what writes in place, by its
+   * name (`add_`) or by `{ inplace: true }`: others may use the tensor it writes to.
+   */
   isImpure(): boolean {
     if (this.op === "placeholder" || this.op === "output") return true;
-    if (this.op === "call_function") return sideEffectful.has(this.target);
+    if (this.op === "call_method") return (this.target as string).endsWith("_");
+    if (this.op === "call_function") {
+      return sideEffectful.has(this.target) || targetName(this.target).endsWith("_") || this.kwargs.inplace === true;
+    }
     if (this.op !== "call_module") return false;
     const module = this.graph.owningModule?.getSubmodule(this.target as string);
     if (!module) throw new OctetError("isImpure: the graph has no owning module in which to look up the module");

@@ -94,7 +94,13 @@ function* items(self: TraceTensor): Generator<TraceTensor> {
 
 function defineAttribute(name: string): void {
   const attribute = snakeAttribute(name);
-  defineGetter(name, (self) => self.recorder.createProxy("call_function", getattr, [self, attribute], {}));
+  defineGetter(name, (self) => {
+    const { recorder } = self;
+    let node: FxNode | undefined;
+    // Only when the attribute is used does it become a node, as in PyTorch: reading it may mean nothing.
+    const get = (): FxNode => (node ??= recorder.createProxy("call_function", getattr, [self, attribute], {}).node);
+    return Object.create(TraceTensor.prototype, { node: { get }, recorder: { value: recorder } });
+  });
 }
 
 function snakeAttribute(name: string): string {

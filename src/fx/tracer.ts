@@ -290,6 +290,9 @@ function parametersOfRoot(root: TraceRoot): ParameterInfo[] {
       defaultValue: args[0],
     }));
   }
+  // Sequential takes whatever its first module takes; that is one input unless inputNames say otherwise.
+  if (root instanceof nn.Sequential && root.forward === nn.Sequential.prototype.forward)
+    return [namedParameter("input")];
   return parametersOf(root instanceof Module ? root.forward : root);
 }
 
