@@ -27,8 +27,8 @@ interface Case {
 }
 
 /**
- * At most one step, in at most this share of a group's integers: statistics of float32 values, which PyTorch sums in another
- * order and in single precision. In the data kept here none differs.
+ * At most one step, in at most this share of a group's integers: statistics of float32 values, which PyTorch sums in an
+ * order that depends on its vectors and, where few columns are left over, is not known. In the data kept here none differs.
  */
 const LOOSE: Readonly<Record<string, number>> = {
   "mean over outer dimensions": 0.002,

@@ -41,6 +41,7 @@ import {
   withAxis,
 } from "./integers.ts";
 import { requantized } from "./copy.ts";
+import { singlePrecisionSums } from "./single-sums.ts";
 
 // ---------------------------------------------------------------- moving elements
 
@@ -173,10 +174,18 @@ function backOnGrid(x: Tensor, values: Tensor): Tensor {
   return quantizePerTensor(values, scale, zeroPoint, x.dtype);
 }
 
-/** Over the last dimensions of a contiguous tensor, nearbyint(Σ q / n), exactly; else the mean of the real values, rounded. */
+/**
+ * Over the last dimensions of a contiguous tensor, nearbyint(Σ q / n), exactly; else the mean of the real values, rounded. Where
+ * the last dimension stays, these are summed as PyTorch does it.
+ */
 quantizedForm(mean, (x, dim, options) => {
   const plan = planOf("mean", x, dim, options);
   const innermost = plan.dims.every((d, i) => d === x.ndim - plan.dims.length + i);
+  if (!innermost && x.isContiguous() && !plan.dims.includes(x.ndim - 1)) {
+    const n = countOf(x, plan);
+    const means = singlePrecisionSums(dequantize(x), plan.dims).map((sum) => sum / n);
+    return backOnGrid(x, Tensor.fromArray(means, plan.shape, float32));
+  }
   if (!innermost || !x.isContiguous()) return backOnGrid(x, mean(dequantize(x), dim, options));
   const n = countOf(x, plan);
   const sums = reduced("sum", integersOf(x), plan, float64).elements();
