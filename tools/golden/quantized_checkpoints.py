@@ -69,7 +69,7 @@ def embedding(bits):
 
 def recurrent(cls):
     torch.manual_seed(6)
-    return tq.quantize_dynamic(nn.ModuleList([cls(3, 2)])), None
+    return tq.quantize_dynamic(nn.ModuleList([cls(3, 2)])), (torch.randn(4, 2, 3)[0] if cls is nn.GRUCell else torch.randn(4, 2, 3),)
 
 
 def functional():
@@ -123,9 +123,9 @@ for name, (model, inputs) in models.items():
             else:
                 scales, zero_points = tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()
             tensors[f"{name}/scales/{path}"], tensors[f"{name}/zero_points/{path}"] = scales.clone(), zero_points.clone()
-    if inputs is not None:
-        tensors |= {f"{name}/in/{i}": x for i, x in enumerate(inputs)}
-        tensors[f"{name}/out"] = model(*inputs).detach()
+    tensors |= {f"{name}/in/{i}": x for i, x in enumerate(inputs)}
+    out = model[0](*inputs) if isinstance(model, nn.ModuleList) else model(*inputs)
+    tensors[f"{name}/out"] = (out[0] if isinstance(out, tuple) else out).detach()
 save_safetensors(os.path.join(OUT, "quantized.safetensors"), tensors, dict(torch=torch.__version__))
 for key, value in tensors.items():
     print(key, tuple(value.shape), value.dtype)
