@@ -12,6 +12,7 @@ import { CALL, Callable } from "./callable.ts";
 import { deepCopy } from "./deep-copy.ts";
 import type { RemovableHandle } from "./hooks.ts";
 import { HookList } from "./hooks.ts";
+import { locateFailure } from "./failure.ts";
 import { Parameter } from "./parameter.ts";
 import type { LoadContext, LoadReport, StateDictLike } from "./state-dict.ts";
 import { StateDict, renameOldKeys, sizeMismatch, toStateMap } from "./state-dict.ts";
@@ -76,13 +77,18 @@ export class Module extends Callable {
   private runHooked(args: readonly unknown[]): unknown {
     const { pre, post } = this.hooks;
     let inputs = args;
-    for (const { hook } of pre.registrations) {
-      const replaced = hook(this, inputs) ?? inputs;
-      inputs = Array.isArray(replaced) ? (replaced as readonly unknown[]) : [replaced];
+    try {
+      for (const { hook } of pre.registrations) {
+        const replaced = hook(this, inputs) ?? inputs;
+        inputs = Array.isArray(replaced) ? (replaced as readonly unknown[]) : [replaced];
+      }
+      let output: unknown = this.forward(...inputs);
+      for (const { hook } of post.registrations) output = hook(this, inputs, output) ?? output;
+      return output;
+    } catch (error) {
+      locateFailure(error, this, inputs);
+      throw error;
     }
-    let output: unknown = this.forward(...inputs);
-    for (const { hook } of post.registrations) output = hook(this, inputs, output) ?? output;
-    return output;
   }
 
   /** The class's name, as printed. */

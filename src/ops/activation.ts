@@ -15,7 +15,7 @@ import { canWriteInto, evaluateBinary, evaluateUnary, floatDtype } from "./broad
 import { gt } from "./comparison.ts";
 import { clone } from "./copy.ts";
 import type { Op } from "./op.ts";
-import { assign_, composite, primitive } from "./op.ts";
+import { assign_, composite, isInterpreted, primitive } from "./op.ts";
 import { reshape } from "./views.ts";
 import { narrow } from "./windows.ts";
 
@@ -79,7 +79,7 @@ function applyInPlace<O>(
   q?: number,
 ): Tensor {
   if (isGradEnabled() && x.requiresGrad) return assign_(name, x, apply(keeps === "input" ? clone(x) : x, p, q));
-  if (!x.dtype.isFloatingPoint || !canWriteInto(x, 0)) return assign_(name, x, apply(x, p, q));
+  if (isInterpreted() || !x.dtype.isFloatingPoint || !canWriteInto(x, 0)) return assign_(name, x, apply(x, p, q));
   const data = x.elements();
   kernels().unary(kernel, data, data, p, q);
   x.bumpVersion();

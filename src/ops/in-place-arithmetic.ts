@@ -28,16 +28,20 @@ import type { Operand } from "./broadcast.ts";
 import { canWriteInto, evaluateBinary_ } from "./broadcast.ts";
 import { addcdiv, addcmul, clamp, lerp } from "./combinations.ts";
 import { clone } from "./copy.ts";
-import { assign_, traceable } from "./op.ts";
+import { assign_, isInterpreted, traceable } from "./op.ts";
 
 /** True if a call on these operands would be recorded, or refused because it changes the base of a view. */
 function recording(...operands: readonly Operand[]): boolean {
   return isGradEnabled() && operands.some((o) => o instanceof Tensor && (o.requiresGrad || o.base?.requiresGrad));
 }
 
-/** True if a call may go straight to the kernel: nothing to record, and `self` can be written while it is read. */
+/**
+ * True if a call may go straight to the kernel: nobody watches for the operator inside, its operands are plain numbers,
+ * there is nothing to record, and `self` can be written while it is read.
+ */
 function directly(self: Tensor, other: Operand): boolean {
-  return !recording(self, other) && canWriteInto(self, other);
+  const quantized = self.isQuantized || (other instanceof Tensor && other.isQuantized);
+  return !isInterpreted() && !quantized && !recording(self, other) && canWriteInto(self, other);
 }
 
 function inPlace(name: string, kernel: BinaryName, op: (a: Tensor, b: Operand) => Tensor, integers = true) {

@@ -71,6 +71,11 @@ export function withInterpreter<T>(interpreter: Interpreter, body: () => T): T {
   }
 }
 
+/** Whether an interpreter would see an operator that is called now. */
+export function isInterpreted(): boolean {
+  return interpreters.length > 0;
+}
+
 /** An operator with its own gradient rule. */
 export function primitive<A extends readonly unknown[], R extends OpResult>(
   name: string,

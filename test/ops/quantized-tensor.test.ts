@@ -311,6 +311,8 @@ describe("functions of quantized tensors", () => {
     for (const run of [() => nn.functional.elu(q), () => nn.functional.softmax(q, 1), () => nn.functional.silu(q)]) {
       expect(run).toThrow(/Could not run 'aten::\w+'/);
     }
+    expect(() => q.clone().mul_(q)).toThrow("Could not run 'aten::mul'");
+    expect(() => q.clone().add_(1)).toThrow("Could not run 'aten::add'");
     expect(() => c.relu()).toThrow("kPerTensorAffine");
     expect(() => nn.functional.maxPool2d(c, 2)).toThrow("kPerTensorAffine");
     expect(() => nn.functional.avgPool2d(c, 2)).toThrow("kPerTensorAffine");

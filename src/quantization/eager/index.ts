@@ -1,4 +1,6 @@
 /** Eager mode: fuse, prepare, calibrate or train, convert (`torch.ao.quantization`). */
+export { checkStubs } from "./check-stubs.ts";
+export type { StubFinding } from "./check-stubs.ts";
 export { convert } from "./convert.ts";
 export type { ConvertOptions } from "./convert.ts";
 export { fuseKnownModules, fuseModules, fuseModulesQat, getFuserMethod } from "./fuse.ts";
