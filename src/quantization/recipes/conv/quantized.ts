@@ -9,7 +9,7 @@ import type {
   ConvTransposeModuleOptions,
   ConvTransposeNd,
 } from "../../../nn/modules/conv.ts";
-import { pythonValue } from "../../../nn/repr.ts";
+import { pythonFloat, pythonValue } from "../../../nn/repr.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
 import { sizeMismatch } from "../../../nn/state-dict.ts";
 import { full } from "../../../ops/create.ts";
@@ -157,7 +157,7 @@ export abstract class QuantizedConv extends PackedConv {
   }
 
   protected override qparamsRepr(): string[] {
-    return [`scale=${this.scale}`, `zero_point=${this.zero_point}`];
+    return [`scale=${pythonFloat(this.scale)}`, `zero_point=${this.zero_point}`];
   }
 
   override saveToStateDict(state: StateDict, prefix: string): void {

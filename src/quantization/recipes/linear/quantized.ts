@@ -3,6 +3,7 @@ import { OctetError } from "../../../core/errors.ts";
 import type { Module } from "../../../nn/module.ts";
 import type { LeakyReLU } from "../../../nn/modules/activation.ts";
 import type { Linear as FloatLinear } from "../../../nn/modules/linear.ts";
+import { pythonFloat } from "../../../nn/repr.ts";
 import type { LoadContext, StateDict } from "../../../nn/state-dict.ts";
 import { linear, linearLeakyRelu, linearRelu, linearTanh } from "../../../ops/quantized/linear.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
@@ -53,7 +54,7 @@ export class Linear extends PackedLinear {
 
   override extraRepr(): string {
     return (
-      `in_features=${this.inFeatures}, out_features=${this.outFeatures}, scale=${this.scale}, ` +
+      `in_features=${this.inFeatures}, out_features=${this.outFeatures}, scale=${pythonFloat(this.scale)}, ` +
       `zero_point=${this.zero_point}, qscheme=${String(this.weight().quantizer?.qscheme)}`
     );
   }
