@@ -21,10 +21,8 @@ const integers = new Tally();
 const outputs = new Tally();
 afterAll(() => console.log(`quantized checkpoints: integers ${String(integers)}; outputs ${String(outputs)}`));
 
-const files = [
-  ...["per-tensor", "per-channel", "dynamic", "embedding8", "embedding4", "lstm", "cell", "functional"],
-  ...["per-channel-legacy", "embedding4-legacy"],
-];
+const zipped = ["per-tensor", "per-channel", "dynamic", "embedding8", "embedding4", "lstm", "cell", "functional"];
+const files = zipped.concat("per-channel-legacy", "embedding4-legacy");
 const stateOf = (file: string) => stateDictFrom(readCheckpoint(golden(`quantized-${file}.pt`)));
 
 describe("quantized tensors that PyTorch saved", () => {
@@ -50,6 +48,12 @@ describe("quantized tensors that PyTorch saved", () => {
       }
     }
     expect(integers.differing).toBe(0);
+  });
+
+  it("one alone", () => {
+    const tensor = stateDictFrom(readCheckpoint(golden("quantized.pt"))).get("q")!;
+    expect([tensor.dtype, tensor.qScale(), tensor.qZeroPoint()]).toEqual([quint8, 0.5, 3]);
+    expect(tensor.dequantize().tolist()).toEqual([1, 1]);
   });
 });
 
