@@ -4,10 +4,11 @@
  */
 import type { WasmEngine } from "./engine.ts";
 
-const RUN = 16384;
+/** Floats that are staged at a time: 64 KiB. */
+export const RUN = 16384;
 
 /** Consecutive planes (or one part of a plane), whose first element is `from`. */
-interface Run {
+export interface Run {
   readonly from: number;
   readonly firstPlane: number;
   readonly planes: number;
@@ -15,16 +16,16 @@ interface Run {
   readonly inner: number;
 }
 
-function eachRun(allPlanes: number, inner: number, body: (run: Run) => void): void {
-  if (inner > RUN) {
+export function eachRun(allPlanes: number, inner: number, body: (run: Run) => void, limit = RUN): void {
+  if (inner > limit) {
     for (let plane = 0; plane < allPlanes; plane++) {
-      for (let i = 0; i < inner; i += RUN) {
-        body({ from: plane * inner + i, firstPlane: plane, planes: 1, inner: Math.min(RUN, inner - i) });
+      for (let i = 0; i < inner; i += limit) {
+        body({ from: plane * inner + i, firstPlane: plane, planes: 1, inner: Math.min(limit, inner - i) });
       }
     }
     return;
   }
-  const atOnce = Math.floor(RUN / inner);
+  const atOnce = Math.floor(limit / inner);
   for (let plane = 0; plane < allPlanes; plane += atOnce) {
     body({ from: plane * inner, firstPlane: plane, planes: Math.min(atOnce, allPlanes - plane), inner });
   }

@@ -5,7 +5,15 @@ import { emitDots } from "./code/dot.ts";
 import { emitElementwise } from "./code/elementwise.ts";
 import type { WasmBinaryName, WasmUnaryName } from "./code/elementwise.ts";
 import { emitImage } from "./code/image.ts";
+import { emitInt8Direct } from "./code/int8-direct.ts";
+import { emitInt8Pack } from "./code/int8-pack.ts";
+import { emitMultiplyInt8 } from "./code/int8-tile.ts";
+import { emitIntegers } from "./code/integers.ts";
+import { emitObserve } from "./code/observe.ts";
 import { emitPack } from "./code/pack.ts";
+import { emitQuantize } from "./code/quantize.ts";
+import { emitRequantize } from "./code/requantize.ts";
+import type { FinishName } from "./code/requantize.ts";
 import { emitMultiply } from "./code/tile.ts";
 import { f32x4, plainMultiplyAdd } from "./instructions.ts";
 import { WasmMemory } from "./memory.ts";
@@ -25,6 +33,26 @@ type FunctionName =
   | "planeGradSums"
   | "planeAffine"
   | "planeCombine"
+  | "minMaxRun"
+  | "minMaxColumns"
+  | "histogram"
+  | "quantize"
+  | "dequantizeUnsigned"
+  | "dequantizeSigned"
+  | "fakeQuantize"
+  | "fakeQuantizeInside"
+  | "lookup"
+  | "addFloat"
+  | "addFixedUp"
+  | "addFixedAway"
+  | "mulIntegers"
+  | "multiplyInt8"
+  | "directInt8"
+  | "packRows"
+  | "packWindows"
+  | "widenPlanes"
+  | "compactRows"
+  | FinishName
   | WasmUnaryName
   | WasmBinaryName;
 
@@ -48,6 +76,13 @@ export function emitModule(variant: SimdVariant): Uint8Array<ArrayBuffer> {
   emitImage(module, multiplyAdd);
   emitChannels(module, multiplyAdd);
   emitElementwise(module, multiplyAdd);
+  emitObserve(module);
+  emitQuantize(module);
+  emitIntegers(module);
+  emitMultiplyInt8(module);
+  emitInt8Pack(module);
+  emitInt8Direct(module);
+  emitRequantize(module);
   return module.assemble();
 }
 

@@ -1,6 +1,6 @@
 /**
  * The wasm kernel set: SIMD for float32 products, convolutions, elementwise functions and channel statistics that are large
- * enough to pay for the call, and the reference for everything else. Where WebAssembly SIMD is missing there is no such set.
+ * enough to pay for the call, for the integer half of the interface (quantized.ts), and the reference for everything else. Where WebAssembly SIMD is missing there is no such set.
  */
 import type { FloatArray, NumericArray } from "../../core/dtype.ts";
 import type { ConvGeometry, GemmSpec, Kernels } from "../kernels.ts";
@@ -13,8 +13,9 @@ import { binary, repeatedLength, unary } from "./elementwise.ts";
 import { createEngine, createEngineAsync } from "./engine.ts";
 import type { WasmEngine } from "./engine.ts";
 import { gemm } from "./gemm.ts";
-import { StagingError } from "./memory.ts";
+import { runOr } from "./memory.ts";
 import { probeSimd } from "./probe.ts";
+import { quantizedKernels } from "./quantized.ts";
 
 export { probeSimd } from "./probe.ts";
 export type { SimdVariant } from "./probe.ts";
@@ -50,6 +51,7 @@ export function kernelsOf(engine: WasmEngine): Kernels {
     ...products(engine),
     ...elementwise(engine),
     ...channels(engine),
+    ...quantizedKernels(engine),
   });
 }
 
@@ -146,14 +148,4 @@ function isFloat32(array: NumericArray): array is Float32Array {
 function pays(g: ConvGeometry, output: FloatArray): boolean {
   const [depth, height, width] = g.kernel;
   return output.length * (g.inChannels / g.groups) * depth * height * width >= MIN_PRODUCTS;
-}
-
-/** Runs `body`, or `fallback` if the staging memory cannot hold what the call needs; nothing has been written by then. */
-function runOr(fallback: () => void, body: () => void): void {
-  try {
-    body();
-  } catch (error) {
-    if (!(error instanceof StagingError)) throw error;
-    fallback();
-  }
 }

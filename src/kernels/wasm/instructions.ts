@@ -1,7 +1,7 @@
 /**
  * WebAssembly instructions as functions from values to values: `f32x4.add(a, b)` is the byte sequence that computes a,
  * computes b, and adds. Types are checked by TypeScript. Opcodes follow the core specification 2.0 and, for the
- * multiply-add, the relaxed SIMD proposal.
+ * multiply-add, the relaxed SIMD proposal. Those on integer lanes are in integer-instructions.ts.
  */
 
 export type ValueType = "i32" | "f32" | "f64" | "v128";
@@ -57,20 +57,20 @@ export function encodeName(name: string): number[] {
   return [...encodeUnsigned(name.length), ...Array.from(name, (character) => character.charCodeAt(0))];
 }
 
-const simd = (opcode: number): number[] => [0xfd, ...encodeUnsigned(opcode)];
+export const simd = (opcode: number): number[] => [0xfd, ...encodeUnsigned(opcode)];
 
 /** Alignment (as a power of two: only a hint) and constant offset in bytes, added to the address. */
-const memoryArgument = (alignment: number, offset: number): number[] => [alignment, ...encodeUnsigned(offset)];
+export const memoryArgument = (alignment: number, offset: number): number[] => [alignment, ...encodeUnsigned(offset)];
 
 // ---- building blocks
 
 type Address = Value<"i32">;
 
-function value<T extends ValueType>(type: T, ...code: (readonly number[])[]): Value<T> {
+export function value<T extends ValueType>(type: T, ...code: (readonly number[])[]): Value<T> {
   return { type, code: joinBytes(code) };
 }
 
-const binary =
+export const binary =
   <Operand extends ValueType, Result extends ValueType>(result: Result, opcode: readonly number[]) =>
   (a: Value<Operand>, b: Value<Operand>): Value<Result> =>
     value(result, a.code, b.code, opcode);
@@ -80,17 +80,17 @@ const binaryI32 =
   (a: Value<"i32">, b: Value<"i32"> | number): Value<"i32"> =>
     value("i32", a.code, i32.from(b).code, [opcode]);
 
-const unary =
+export const unary =
   <Operand extends ValueType, Result extends ValueType>(result: Result, opcode: readonly number[]) =>
   (a: Value<Operand>): Value<Result> =>
     value(result, a.code, opcode);
 
-const load =
+export const load =
   <T extends ValueType>(type: T, opcode: readonly number[], alignment: number) =>
   (address: Address, offset = 0): Value<T> =>
     value(type, address.code, opcode, memoryArgument(alignment, offset));
 
-const store =
+export const store =
   <T extends ValueType>(opcode: readonly number[], alignment: number) =>
   (address: Address, stored: Value<T>, offset = 0): Statement => ({
     statement: [...address.code, ...stored.code, ...opcode, ...memoryArgument(alignment, offset)],
@@ -107,6 +107,7 @@ export const i32 = {
   divU: binaryI32(0x6e),
   remU: binaryI32(0x70),
   and: binaryI32(0x71),
+  xor: binaryI32(0x73),
   shl: binaryI32(0x74),
   shrU: binaryI32(0x76),
   eq: binaryI32(0x46),
@@ -115,6 +116,10 @@ export const i32 = {
   leU: binaryI32(0x4d),
   geU: binaryI32(0x4f),
   load: load("i32", [0x28], 2),
+  load8U: load("i32", [0x2d], 0),
+  load16U: load("i32", [0x2f], 1),
+  store8: store<"i32">([0x3a], 0),
+  store16: store<"i32">([0x3b], 1),
   store: store<"i32">([0x36], 2),
   /** The smaller of two unsigned numbers. */
   minU: (a: Value<"i32">, b: Value<"i32">): Value<"i32"> => i32.select(i32.ltU(a, b), a, b),
@@ -123,6 +128,7 @@ export const i32 = {
 };
 
 export const f32 = {
+  constant: (n: number): Value<"f32"> => value("f32", [0x43, ...new Uint8Array(Float32Array.of(n).buffer)]),
   load: load("f32", [0x2a], 2),
   store: store<"f32">([0x38], 2),
   add: binary<"f32", "f32">("f32", [0x92]),
@@ -131,6 +137,8 @@ export const f32 = {
 
 export const f64 = {
   constantZero: (): Value<"f64"> => value("f64", [0x44, 0, 0, 0, 0, 0, 0, 0, 0]),
+  constant: (n: number): Value<"f64"> => value("f64", [0x44, ...new Uint8Array(Float64Array.of(n).buffer)]),
+  load: load("f64", [0x2b], 3),
   store: store<"f64">([0x39], 3),
   add: binary<"f64", "f64">("f64", [0xa0]),
   sub: binary<"f64", "f64">("f64", [0xa1]),
@@ -144,10 +152,19 @@ export const v128 = {
   load: load("v128", simd(0), 4),
   /** Four copies of the 32 bits at the address. */
   loadSplat32: load("v128", simd(9), 2),
+  loadSplat64: load("v128", simd(10), 3),
   /** The 32 (64) bits at the address in the low lane(s), zeros above. */
   load32Zero: load("v128", simd(92), 2),
   load64Zero: load("v128", simd(93), 3),
   store: store<"v128">(simd(11), 4),
+  and: binary<"v128", "v128">("v128", simd(0x4e)),
+  or: binary<"v128", "v128">("v128", simd(0x50)),
+  xor: binary<"v128", "v128">("v128", simd(0x51)),
+  /** The bits of a where mask's are set, those of b where they are clear. */
+  bitselect: (a: Value<"v128">, b: Value<"v128">, mask: Value<"v128">): Value<"v128"> =>
+    value("v128", a.code, b.code, mask.code, simd(0x52)),
+  /** 1 if any bit is set. */
+  anyTrue: unary<"v128", "i32">("i32", simd(0x53)),
   /** The bits of a where mask's are clear. */
   andNot: binary<"v128", "v128">("v128", simd(0x4f)),
   /** `vector` with lane `lane` replaced by the 32 bits at the address. */
@@ -155,6 +172,9 @@ export const v128 = {
     value("v128", address.code, vector.code, simd(86), memoryArgument(2, offset), [lane]),
   store32Lane: (lane: number, address: Address, vector: Value<"v128">, offset = 0): Statement => ({
     statement: [...address.code, ...vector.code, ...simd(90), ...memoryArgument(2, offset), lane],
+  }),
+  store64Lane: (lane: number, address: Address, vector: Value<"v128">, offset = 0): Statement => ({
+    statement: [...address.code, ...vector.code, ...simd(91), ...memoryArgument(3, offset), lane],
   }),
   /** 32-bit lanes picked from the eight of (a, b): 0…3 from a, 4…7 from b. */
   shuffle32: (a: Value<"v128">, b: Value<"v128">, lanes: readonly [number, number, number, number]): Value<"v128"> => {
@@ -179,11 +199,26 @@ export const f32x4 = {
   /** NaN wins; 0 is larger than −0. */
   min: binary<"v128", "v128">("v128", simd(0xe8)),
   max: binary<"v128", "v128">("v128", simd(0xe9)),
+  /** b < a ? b : a, and a < b ? b : a: one machine instruction each. A NaN in a stays, one in b is ignored. */
+  pseudoMin: binary<"v128", "v128">("v128", simd(0xea)),
+  pseudoMax: binary<"v128", "v128">("v128", simd(0xeb)),
+  /** Half to even. */
+  nearest: unary<"v128", "v128">("v128", simd(0x6a)),
+  floor: unary<"v128", "v128">("v128", simd(0x68)),
   abs: unary<"v128", "v128">("v128", simd(0xe0)),
   neg: unary<"v128", "v128">("v128", simd(0xe1)),
   sqrt: unary<"v128", "v128">("v128", simd(0xe3)),
   /** All bits of a lane set where a ≤ b; never for NaN. */
   le: binary<"v128", "v128">("v128", simd(0x45)),
+  lt: binary<"v128", "v128">("v128", simd(0x43)),
+  ge: binary<"v128", "v128">("v128", simd(0x46)),
+  /** All bits of a lane set where a = b; where a ≠ b or one is NaN. */
+  eq: binary<"v128", "v128">("v128", simd(0x41)),
+  ne: binary<"v128", "v128">("v128", simd(0x42)),
+  /** Signed integers as floats, rounded half to even. */
+  convertI32: unary<"v128", "v128">("v128", simd(0xfa)),
+  /** Two doubles, rounded, in the low lanes; zeros above. */
+  demote: unary<"v128", "v128">("v128", simd(0x5e)),
   /** a · b + c, rounded once or twice as the machine likes (relaxed SIMD). */
   relaxedMultiplyAdd: (a: Value<"v128">, b: Value<"v128">, c: Value<"v128">): Value<"v128"> =>
     value("v128", a.code, b.code, c.code, simd(0x105)),
@@ -195,6 +230,13 @@ export const f64x2 = {
   add: binary<"v128", "v128">("v128", simd(0xf0)),
   sub: binary<"v128", "v128">("v128", simd(0xf1)),
   mul: binary<"v128", "v128">("v128", simd(0xf2)),
+  pseudoMin: binary<"v128", "v128">("v128", simd(0xf6)),
+  pseudoMax: binary<"v128", "v128">("v128", simd(0xf7)),
+  gt: binary<"v128", "v128">("v128", simd(0x4a)),
+  ceil: unary<"v128", "v128">("v128", simd(0x74)),
+  floor: unary<"v128", "v128">("v128", simd(0x75)),
+  /** Lanes 0 and 1 of four signed integers, as doubles. */
+  convertLowI32: unary<"v128", "v128">("v128", simd(0xfe)),
   extractLane: (lane: number, a: Value<"v128">): Value<"f64"> => value("f64", a.code, simd(0x21), [lane]),
   /** Lanes 0 and 1 of four floats, as doubles. */
   promoteLow: unary<"v128", "v128">("v128", simd(0x5f)),
