@@ -5,7 +5,7 @@ Writes test/golden/quantization/eager-attention.safetensors. Per model `<model>/
 enters the last dequantization, as integers), `.../qparams` ([scale, zero point] of it), `.../inner/<i>` (integers of what the LSTM
 or the attention gives: output, h, c, or output, weights) and `.../observers` (one row [scale,
 zero point] per observer of a whole tensor). The header's `flows` lists engine, model, the printed prepared and converted
-models, their state-dict keys and the paths of the observers.
+models, their state-dict keys and the paths of the observers. Takes a seed as argument; OCTET_GOLDEN is another folder.
 
 PyTorch 2.6 mixes up heads and positions with batch_first, and quantizes bias_v with the range of bias_k: models named
 "batch-first" run with turned inputs here, and bias_v is quantized by its own range.
@@ -65,7 +65,8 @@ class SplitLSTM(nn.quantizable.LSTM):
 SPLIT = {"float_to_observed_custom_module_class": {nn.LSTM: SplitLSTM},
          "observed_to_quantized_custom_module_class": {SplitLSTM: nn.quantized.LSTM}}
 
-generator = torch.Generator().manual_seed(5)
+SEED = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+generator = torch.Generator()
 randn = lambda *shape: torch.randn(shape, generator=generator)
 
 
@@ -119,12 +120,12 @@ def observers(model):
 def run(name, engine, tensors, flows):
     make, inputs_of, kind = MODELS[name]
     torch.backends.quantized.engine = engine
-    torch.manual_seed(7)
+    torch.manual_seed(SEED)
     net = make().eval()
     if isinstance(net, Block):  # biases start as zeros
         nn.init.uniform_(net.attention.in_proj_bias, -0.5, 0.5)
         nn.init.uniform_(net.attention.out_proj.bias, -0.5, 0.5)
-    generator.manual_seed(11)
+    generator.manual_seed(SEED + 4)
     batches = {key: inputs_of() for key in ("calibration0", "calibration1", "test")}
     tensors |= {f"{name}/state/{k}": v.clone() for k, v in net.state_dict().items()}
     tensors |= {f"{name}/in/{key}/{k}": v for key, batch in batches.items() for k, v in batch.items()}
@@ -154,7 +155,7 @@ tensors, flows = {}, []
 for engine in ("qnnpack", "onednn"):
     for name in MODELS:
         run(name, engine, tensors, flows)
-folder = os.path.join(GOLDEN, "quantization")
+folder = os.path.join(os.environ.get("OCTET_GOLDEN", GOLDEN), "quantization")
 os.makedirs(folder, exist_ok=True)
 path = os.path.join(folder, "eager-attention.safetensors")
 save_safetensors(path, tensors, dict(torch=torch.__version__, script=f"tools/golden/{os.path.basename(sys.argv[0])}", flows=json.dumps(flows)))
