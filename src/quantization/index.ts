@@ -27,6 +27,7 @@ export { QuantType, _quantTypeFromStr } from "./quant-type.ts";
 export { WithArgs, create, sameFactory } from "./with-args.ts";
 export type { Factory, OptionsClass } from "./with-args.ts";
 export * from "./eager/index.ts";
+export * from "./fx/index.ts";
 export { DeQuantStub, QuantStub, QuantWrapper } from "./stubs.ts";
 export {
   getDefaultDynamicQuantModuleMappings,

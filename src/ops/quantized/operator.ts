@@ -4,16 +4,23 @@ import { float32 } from "../../core/dtype.ts";
 import { OctetError } from "../../core/errors.ts";
 import type { PerTensorQuantizer } from "../../core/qparams.ts";
 import { isPerTensor } from "../../core/qparams.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import type { Op } from "../op.ts";
 import { nondifferentiable, quantizedForm } from "../op.ts";
 import { quantizerOf } from "../quantize.ts";
 
-/** An operator of PyTorch's `torch.ops.quantized` namespace; a tracer sees it under `quantized.<name>`. */
+/**
+ * An operator of PyTorch's `torch.ops.quantized` namespace; a tracer sees it under `quantized.<name>`. Where it takes a
+ * number it also takes a float or integer tensor without dimensions: graphs keep qparams in buffers.
+ */
 export function quantizedOperator<A extends readonly unknown[], R>(name: string, forward: (...args: A) => R): Op<A, R> {
-  const op = nondifferentiable(`quantized.${name}`, forward);
+  const op = nondifferentiable(`quantized.${name}`, (...args: A) => forward(...(args.map(numberOf) as unknown as A)));
   quantizedForm(op, "same");
   return op;
+}
+
+function numberOf(arg: unknown): unknown {
+  return arg instanceof Tensor && arg.ndim === 0 && !arg.isQuantized ? arg.item() : arg;
 }
 
 /** Refuses a tensor that is not quantized. `op` is PyTorch's name. */

@@ -60,6 +60,8 @@ export interface Recipe {
   readonly dynamic?: QuantizedClass;
   /** Module sequences that fusion turns into one, and how. */
   readonly fusions?: readonly { readonly pattern: readonly ModuleClass[]; readonly fuse: Fuser }[];
+  /** `quantized` needs no qparams of input or output: the input is no float tensor. */
+  readonly weightOnly?: boolean;
   /** Eager `prepare` observes the output of this module (and of `qat`). */
   readonly observed?: boolean;
 }

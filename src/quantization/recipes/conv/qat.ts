@@ -11,13 +11,15 @@ import type { RunningNorm } from "../../../nn/modules/norm.ts";
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from "../../../nn/modules/norm.ts";
 import { fuseBnWeights } from "../../../nn/utils/fusion.ts";
 import { relu } from "../../../ops/activation.ts";
-import { add, div, mul, sqrt } from "../../../ops/elementwise.ts";
+import { add, div, mul } from "../../../ops/elementwise.ts";
 import { reshape } from "../../../ops/shape.ts";
 import type { SpatialSize } from "../../../ops/spatial.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { QConfig } from "../../qconfig.ts";
 import type { Factory } from "../../with-args.ts";
 import { create } from "../../with-args.ts";
+import type { HasBatchStatistics } from "../batch-statistics.ts";
+import { gainOf, withBatchStatistics } from "../batch-statistics.ts";
 import { weighted } from "../weight.ts";
 import * as fused from "./fused.ts";
 
@@ -43,13 +45,7 @@ type FusedConvReLU = new (conv: ConvNd, relu: ReLU) => Module;
 export type QatConv = ConvNd & { weight_fake_quant: Module; toFloat(): Module };
 
 /** One whose batch normalization is folded in on the fly. */
-export type QatConvBn = QatConv & {
-  bn: RunningNorm;
-  freezeBn: boolean;
-  updateBnStats(): QatConvBn;
-  freezeBnStats(): QatConvBn;
-  resetRunningStats(): void;
-};
+export type QatConvBn = QatConv & HasBatchStatistics & { resetRunningStats(): void };
 
 export interface QatClass<M extends Module, O> {
   new (inChannels: number, outChannels: number, kernelSize: SpatialSize, options: O): M;
@@ -79,25 +75,47 @@ function perChannelShape(rank: number, dim: 0 | 1): number[] {
   return Array.from({ length: rank + 2 }, (_, d) => (d === dim ? -1 : 1));
 }
 
-/** The QAT classes of one rank. */
-function qatConvs(
-  rank: 1 | 2 | 3,
-  convClass: AnyConv,
-  batchNormClass: AnyBatchNorm,
-  FusedConvReLU: FusedConvReLU,
-): QatConvClasses {
-  const FloatConv = convClass as unknown as typeof FloatConv2d;
-  const BatchNorm = batchNormClass as unknown as typeof BatchNorm2d;
+function requireOwnQconfig({ qconfig }: QatConvOptions): QConfig {
+  if (!qconfig) throw new OctetError("qconfig must be provided for QAT module");
+  return qconfig;
+}
+
+/** The float classes of one rank. */
+interface FloatClasses {
+  readonly rank: 1 | 2 | 3;
+  readonly Conv: AnyConv;
+  readonly BatchNorm: AnyBatchNorm;
+  readonly ConvReLU: FusedConvReLU;
+}
+
+/** What trained layers of one rank turn back into. */
+function floatForms({ Conv, ConvReLU }: FloatClasses) {
+  const FloatConv = Conv as typeof FloatConv2d;
+  const plain = (trained: ConvNd): ConvNd => {
+    const { inChannels, outChannels, kernelSize } = trained;
+    return adopt(new FloatConv(inChannels, outChannels, kernelSize, optionsOf(trained)), trained);
+  };
+  const folded = (trained: QatConvBn): ConvNd => {
+    const conv = plain(trained);
+    [conv.weight, conv.bias] = fuseBnWeights(trained.weight, trained.bias, trained.bn);
+    return conv;
+  };
+  const withRelu = (conv: ConvNd): Module => new ConvReLU(conv, new ReLU()).train(conv.training);
+  return { plain, folded, withRelu };
+}
+
+/** The layers without batch normalization. */
+function plainClasses(float: FloatClasses): Pick<QatConvClasses, "Conv" | "ConvReLU"> {
+  const { plain, withRelu } = floatForms(float);
 
   /** conv(x, fakeQuantize(weight)) + bias. */
-  class Conv extends FloatConv {
+  class Conv extends (float.Conv as typeof FloatConv2d) {
     weight_fake_quant: Module;
 
     constructor(inChannels: number, outChannels: number, kernelSize: SpatialSize, options: QatConvOptions) {
       super(inChannels, outChannels, kernelSize, options);
-      if (!options.qconfig) throw new OctetError("qconfig must be provided for QAT module");
-      this.qconfig = options.qconfig;
-      this.weight_fake_quant = create(options.qconfig.weight as Factory<Module>);
+      this.qconfig = requireOwnQconfig(options);
+      this.weight_fake_quant = create(this.qconfig.weight as Factory<Module>);
     }
 
     override forward(x: Tensor): Tensor {
@@ -113,7 +131,7 @@ function qatConvs(
 
     /** The plain float module with the trained parameters. */
     toFloat(): Module {
-      return plainConv(this);
+      return plain(this);
     }
   }
 
@@ -123,26 +141,30 @@ function qatConvs(
     }
 
     override toFloat(): Module {
-      return new FusedConvReLU(plainConv(this), new ReLU()).train(this.training);
+      return withRelu(plain(this));
     }
   }
+  return { Conv, ConvReLU };
+}
+
+/** The layers with batch normalization. */
+function batchNormClasses(float: FloatClasses): Pick<QatConvClasses, "ConvBn" | "ConvBnReLU"> {
+  const { folded, withRelu } = floatForms(float);
+  const BatchNorm = float.BatchNorm as typeof BatchNorm2d;
+  const [ofWeight, ofOutput] = ([0, 1] as const).map((dim) => perChannelShape(float.rank, dim));
 
   /**
    * BatchNorm(conv(x)) with the weight rounded as it will be once the normalization is folded into it: with running
    * statistics, k = γ / √(var + eps), y = bn(conv(x, fakeQuantize(w · k)) / k + bias).
    */
-  class ConvBn extends FloatConv {
+  class ConvBn extends withBatchStatistics(float.Conv as typeof FloatConv2d) {
     weight_fake_quant: Module;
-    bn: RunningNorm;
-    freezeBn: boolean;
 
     constructor(inChannels: number, outChannels: number, kernelSize: SpatialSize, options: QatConvBnOptions) {
       super(inChannels, outChannels, kernelSize, options);
-      if (!options.qconfig) throw new OctetError("qconfig must be provided for QAT module");
-      this.qconfig = options.qconfig;
+      this.qconfig = requireOwnQconfig(options);
       this.bn = new BatchNorm(outChannels, { eps: options.eps ?? 1e-5, momentum: options.momentum ?? 0.1 });
-      this.weight_fake_quant = create(options.qconfig.weight as Factory<Module>);
-      this.freezeBn = false;
+      this.weight_fake_quant = create(this.qconfig.weight as Factory<Module>);
       if (options.freezeBn) this.freezeBnStats();
     }
 
@@ -157,33 +179,11 @@ function qatConvs(
     }
 
     override forward(x: Tensor): Tensor {
-      const { bn } = this;
-      const gain = div(bn.weight as Tensor, sqrt(add(bn.running_var as Tensor, bn.eps)));
-      const scaled = mul(this.weight, reshape(gain, perChannelShape(rank, 0)));
-      const folded = this.convForward(x, this.weight_fake_quant(scaled) as Tensor, null);
-      const unfolded = div(folded, reshape(gain, perChannelShape(rank, 1)));
-      return bn(this.bias ? add(unfolded, reshape(this.bias, perChannelShape(rank, 1))) : unfolded);
-    }
-
-    /** Batch statistics of its own stay as they are while they are frozen. */
-    override train(mode = true): this {
-      if (!this.freezeBn) return super.train(mode);
-      this.training = mode;
-      return this;
-    }
-
-    /** Normalizes by each batch, and updates the running statistics. */
-    updateBnStats(): this {
-      this.freezeBn = false;
-      this.bn.training = true;
-      return this;
-    }
-
-    /** Normalizes by the running statistics, which stay. */
-    freezeBnStats(): this {
-      this.freezeBn = true;
-      this.bn.training = false;
-      return this;
+      const gain = gainOf(this.bn);
+      const scaled = mul(this.weight, reshape(gain, ofWeight));
+      const product = this.convForward(x, this.weight_fake_quant(scaled) as Tensor, null);
+      const unfolded = div(product, reshape(gain, ofOutput));
+      return this.bn(this.bias ? add(unfolded, reshape(this.bias, ofOutput)) : unfolded);
     }
 
     resetRunningStats(): void {
@@ -192,12 +192,8 @@ function qatConvs(
 
     static fromFloat(module: Module): Module {
       const [conv, bn] = [...module.children()] as [ConvNd, RunningNorm];
-      const options: QatConvBnOptions = {
-        ...optionsOf(conv),
-        qconfig: requireQconfig(module),
-        eps: bn.eps,
-        momentum: bn.momentum ?? undefined,
-      };
+      const { eps, momentum } = bn;
+      const options = { ...optionsOf(conv), qconfig: requireQconfig(module), eps, momentum: momentum ?? undefined };
       const made = adopt(new this(conv.inChannels, conv.outChannels, conv.kernelSize, options), conv);
       made.bn = bn;
       return made;
@@ -205,7 +201,7 @@ function qatConvs(
 
     /** The float convolution with the normalization folded in. */
     toFloat(): Module {
-      return foldedConv(this);
+      return folded(this);
     }
   }
 
@@ -215,27 +211,19 @@ function qatConvs(
     }
 
     override toFloat(): Module {
-      return new FusedConvReLU(foldedConv(this), new ReLU()).train(this.training);
+      return withRelu(folded(this));
     }
   }
+  return { ConvBn, ConvBnReLU };
+}
 
-  function plainConv(trained: ConvNd): ConvNd {
-    return adopt(
-      new FloatConv(trained.inChannels, trained.outChannels, trained.kernelSize, optionsOf(trained)),
-      trained,
-    );
+/** The QAT classes of one rank. */
+function qatConvs(float: FloatClasses): QatConvClasses {
+  const classes = { ...plainClasses(float), ...batchNormClasses(float) };
+  for (const [name, made] of Object.entries(classes)) {
+    Object.defineProperty(made, "name", { value: `${name}${float.rank}d` });
   }
-
-  function foldedConv(trained: ConvBn): ConvNd {
-    const conv = plainConv(trained);
-    [conv.weight, conv.bias] = fuseBnWeights(trained.weight, trained.bias, trained.bn);
-    return conv;
-  }
-
-  for (const [name, made] of Object.entries({ Conv, ConvReLU, ConvBn, ConvBnReLU })) {
-    Object.defineProperty(made, "name", { value: `${name}${rank}d` });
-  }
-  return { Conv, ConvReLU, ConvBn, ConvBnReLU };
+  return classes;
 }
 
 function adopt<M extends ConvNd>(target: M, source: ConvNd): M {
@@ -246,21 +234,7 @@ function adopt<M extends ConvNd>(target: M, source: ConvNd): M {
 
 /** The classes of each rank; recipes and namespaces name them. */
 export const qatConvClasses = Object.freeze({
-  1: qatConvs(1, FloatConv1d, BatchNorm1d, fused.ConvReLU1d),
-  2: qatConvs(2, FloatConv2d, BatchNorm2d, fused.ConvReLU2d),
-  3: qatConvs(3, FloatConv3d, BatchNorm3d, fused.ConvReLU3d),
+  1: qatConvs({ rank: 1, Conv: FloatConv1d, BatchNorm: BatchNorm1d, ConvReLU: fused.ConvReLU1d }),
+  2: qatConvs({ rank: 2, Conv: FloatConv2d, BatchNorm: BatchNorm2d, ConvReLU: fused.ConvReLU2d }),
+  3: qatConvs({ rank: 3, Conv: FloatConv3d, BatchNorm: BatchNorm3d, ConvReLU: fused.ConvReLU3d }),
 });
-
-/** Lets batch normalizations inside QAT modules update their statistics; for `model.apply`. */
-export function updateBnStats(module: Module): void {
-  if (hasBnStats(module)) module.updateBnStats();
-}
-
-/** Freezes the statistics of batch normalizations inside QAT modules; for `model.apply`. */
-export function freezeBnStats(module: Module): void {
-  if (hasBnStats(module)) module.freezeBnStats();
-}
-
-function hasBnStats(module: Module): module is Module & { updateBnStats(): void; freezeBnStats(): void } {
-  return "freezeBnStats" in module && "updateBnStats" in module;
-}

@@ -23,6 +23,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { loadOutputQparams, saveOutputQparams } from "../output-qparams.ts";
 import type { FromFloatOptions } from "../recipe.ts";
 import { observedWeight, outputQparams, weighted } from "../weight.ts";
+import type { HasReferenceWeight } from "./reference.ts";
 
 type Options = ConvModuleOptions & Pick<ConvTransposeModuleOptions, "outputPadding">;
 
@@ -184,6 +185,21 @@ function fillFrom<M extends PackedConv>(
   return made;
 }
 
+/** Gives a fresh quantized convolution the weight of a reference module, or of a fused one around it. */
+function fillFromReference<M extends QuantizedConv>(
+  module: Module,
+  scale: number,
+  zeroPoint: number,
+  make: (source: ConvNd | ConvTransposeNd) => M,
+): M {
+  const source = weighted<(ConvNd | ConvTransposeNd) & HasReferenceWeight>(module);
+  const made = make(source);
+  made.setWeightBias(source.getQuantizedWeight(), source.bias);
+  made.scale = scale;
+  made.zero_point = zeroPoint;
+  return made;
+}
+
 function optionsOf(source: ConvNd | ConvTransposeNd): Options {
   const { stride, padding, dilation, outputPadding, groups, paddingMode } = source;
   return { stride, padding, dilation, outputPadding, groups, paddingMode, bias: source.bias !== null };
@@ -194,14 +210,19 @@ export interface ConvClass<M extends Module, O> {
   fromFloat(module: Module, options?: FromFloatOptions): M;
 }
 
+export interface StaticConvClass<O> extends ConvClass<QuantizedConv, O> {
+  /** From a reference module and the qparams of the output. */
+  fromReference(reference: Module, outputScale: number, outputZeroPoint: number): QuantizedConv;
+}
+
 /** A dynamic convolution; `reduceRange` limits activations to 7 bits on engines that honour it. */
 export type DynamicConv = PackedConv & { reduceRange: boolean };
 
 /** The classes of one rank. (Named, because declaration files cannot describe classes made in functions.) */
 export interface QuantizedConvClasses {
-  readonly Conv: ConvClass<QuantizedConv, ConvModuleOptions>;
-  readonly ConvReLU: ConvClass<QuantizedConv, ConvModuleOptions>;
-  readonly ConvTranspose: ConvClass<QuantizedConv, ConvTransposeModuleOptions>;
+  readonly Conv: StaticConvClass<ConvModuleOptions>;
+  readonly ConvReLU: StaticConvClass<ConvModuleOptions>;
+  readonly ConvTranspose: StaticConvClass<ConvTransposeModuleOptions>;
   readonly DynamicConv: ConvClass<DynamicConv, ConvModuleOptions>;
   readonly DynamicConvTranspose: ConvClass<DynamicConv, ConvTransposeModuleOptions>;
 }
@@ -218,6 +239,12 @@ function convClasses(rank: SpatialRank): QuantizedConvClasses {
         module,
         fillFrom(module, options, (s) => new this(s.inChannels, s.outChannels, s.kernelSize, optionsOf(s))),
       );
+    }
+
+    static fromReference(reference: Module, scale: number, zeroPoint: number): Conv {
+      const make = (s: ConvNd | ConvTransposeNd) =>
+        new this(s.inChannels, s.outChannels, s.kernelSize, optionsOf(s) as ConvModuleOptions);
+      return fillFromReference(reference, scale, zeroPoint, make);
     }
 
     override getName(): string {
@@ -249,6 +276,12 @@ function convClasses(rank: SpatialRank): QuantizedConvClasses {
       const make = (s: ConvNd | ConvTransposeNd) =>
         new this(s.inChannels, s.outChannels, s.kernelSize, optionsOf(s) as ConvTransposeModuleOptions);
       return withOutput(module, fillFrom(module, options, make));
+    }
+
+    static fromReference(reference: Module, scale: number, zeroPoint: number): ConvTranspose {
+      const make = (s: ConvNd | ConvTransposeNd) =>
+        new this(s.inChannels, s.outChannels, s.kernelSize, optionsOf(s) as ConvTransposeModuleOptions);
+      return fillFromReference(reference, scale, zeroPoint, make);
     }
 
     override getName(): string {

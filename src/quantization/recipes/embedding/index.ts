@@ -12,6 +12,7 @@ export const embeddingRecipes: readonly Recipe[] = [
     quantized: quantized.Embedding,
     reference: reference.Embedding,
     dynamic: quantized.Embedding,
+    weightOnly: true,
     observed: true,
   },
   {
@@ -20,6 +21,7 @@ export const embeddingRecipes: readonly Recipe[] = [
     quantized: quantized.EmbeddingBag,
     reference: reference.EmbeddingBag,
     dynamic: quantized.EmbeddingBag,
+    weightOnly: true,
     observed: true,
   },
 ].map((recipe) => Object.freeze(recipe));

@@ -60,8 +60,9 @@ export class Linear extends AnyPackedLinear<DynamicPackedParams> {
     return made;
   }
 
-  /** From a reference linear, whose weight qparams are known. */
-  static fromReference(reference: ReferenceLinear): Linear {
+  /** From a reference linear, whose weight qparams are known, or a fused module around it. */
+  static fromReference(module: Module): Linear {
+    const reference = weighted<ReferenceLinear>(module);
     const { dtype } = reference.referenceWeight.qparams;
     const made = new this(reference.inFeatures, reference.outFeatures, { dtype });
     made.setWeightBias(reference.getQuantizedWeight(), reference.bias);

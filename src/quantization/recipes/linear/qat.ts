@@ -6,7 +6,7 @@ import { Linear as FloatLinear } from "../../../nn/modules/linear.ts";
 import type { RunningNorm } from "../../../nn/modules/norm.ts";
 import { BatchNorm1d } from "../../../nn/modules/norm.ts";
 import { fuseBnWeights } from "../../../nn/utils/fusion.ts";
-import { add, div, mul, sqrt } from "../../../ops/elementwise.ts";
+import { add, div, mul } from "../../../ops/elementwise.ts";
 import { linear } from "../../../ops/linear.ts";
 import { relu } from "../../../ops/activation.ts";
 import { reshape } from "../../../ops/shape.ts";
@@ -15,6 +15,7 @@ import type { QConfig } from "../../qconfig.ts";
 import { _activationIsMemoryless } from "../../qconfig.ts";
 import { create } from "../../with-args.ts";
 import type { Factory } from "../../with-args.ts";
+import { gainOf, withBatchStatistics } from "../batch-statistics.ts";
 import { weighted } from "../weight.ts";
 import { LinearReLU as FusedLinearReLU } from "./fused.ts";
 import type { LinearOptions } from "./packed-params.ts";
@@ -80,10 +81,7 @@ export class LinearReLU extends Linear {
  * BatchNorm(linear(x)) with the weight rounded as it will be once the normalization is folded into it; see ConvBn in
  * ../conv/qat.ts for the arithmetic.
  */
-export class LinearBn1d extends Linear {
-  bn: RunningNorm;
-  freezeBn = false;
-
+export class LinearBn1d extends withBatchStatistics(Linear) {
   constructor(
     inFeatures: number,
     outFeatures: number,
@@ -95,31 +93,10 @@ export class LinearBn1d extends Linear {
 
   override forward(x: Tensor): Tensor {
     const { bn } = this;
-    const gain = div(bn.weight as Tensor, sqrt(add(bn.running_var as Tensor, bn.eps)));
+    const gain = gainOf(bn);
     const scaled = mul(this.weight, reshape(gain, [-1, 1]));
     const unfolded = div(linear(x, this.weight_fake_quant(scaled) as Tensor), gain);
     return bn(this.bias ? add(unfolded, this.bias) : unfolded);
-  }
-
-  /** Statistics of the normalization stay as they are while they are frozen. */
-  override train(mode = true): this {
-    if (!this.freezeBn) return super.train(mode);
-    this.training = mode;
-    return this;
-  }
-
-  /** Normalizes by each batch, and updates the running statistics. */
-  updateBnStats(): this {
-    this.freezeBn = false;
-    this.bn.training = true;
-    return this;
-  }
-
-  /** Normalizes by the running statistics, which stay. */
-  freezeBnStats(): this {
-    this.freezeBn = true;
-    this.bn.training = false;
-    return this;
   }
 
   static override fromFloat(module: Module): LinearBn1d {

@@ -29,11 +29,9 @@ export class Linear extends PackedLinear {
     return fromFloatInto(module, options, (inFeatures, outFeatures) => new this(inFeatures, outFeatures));
   }
 
-  static fromReference(reference: ReferenceLinear, outputScale: number, outputZeroPoint: number): Linear {
-    return fill(new this(reference.inFeatures, reference.outFeatures), reference.getQuantizedWeight(), reference.bias, {
-      scale: outputScale,
-      zeroPoint: outputZeroPoint,
-    });
+  /** From a reference linear or a fused module around it. */
+  static fromReference(module: Module, outputScale: number, outputZeroPoint: number): Linear {
+    return fromReferenceInto(module, outputScale, outputZeroPoint, (i, o) => new this(i, o));
   }
 
   override stateVersion(): number {
@@ -68,6 +66,17 @@ function fromFloatInto<M extends Linear>(
   const source = weighted<FloatLinear>(module);
   const { weight, bias } = observedWeight(module, options);
   return fill(make(source.inFeatures, source.outFeatures), weight, bias, outputQparams(module));
+}
+
+function fromReferenceInto<M extends Linear>(
+  module: Module,
+  scale: number,
+  zeroPoint: number,
+  make: (inFeatures: number, outFeatures: number) => M,
+): M {
+  const reference = weighted<ReferenceLinear>(module);
+  const made = make(reference.inFeatures, reference.outFeatures);
+  return fill(made, reference.getQuantizedWeight(), reference.bias, { scale, zeroPoint });
 }
 
 function fill<M extends Linear>(
@@ -107,14 +116,25 @@ export class LinearLeakyReLU extends Linear {
   }
 
   static override fromFloat(module: Module, options: FromFloatOptions = {}): LinearLeakyReLU {
-    const activation = [...module.children()][1] as LeakyReLU | undefined;
-    if (!activation) throw new OctetError("LinearLeakyReLU: expects a fused LinearLeakyReLU module");
-    return fromFloatInto(module, options, (i, o) => new LinearLeakyReLU(i, o, activation.negativeSlope));
+    const { negativeSlope } = slopeOf(module);
+    return fromFloatInto(module, options, (i, o) => new LinearLeakyReLU(i, o, negativeSlope));
+  }
+
+  static override fromReference(module: Module, outputScale: number, outputZeroPoint: number): LinearLeakyReLU {
+    const { negativeSlope } = slopeOf(module);
+    const make = (i: number, o: number): LinearLeakyReLU => new LinearLeakyReLU(i, o, negativeSlope);
+    return fromReferenceInto(module, outputScale, outputZeroPoint, make);
   }
 
   override getName(): string {
     return "QuantizedLinearLeakyReLU";
   }
+}
+
+function slopeOf(module: Module): LeakyReLU {
+  const activation = [...module.children()][1] as LeakyReLU | undefined;
+  if (!activation) throw new OctetError("LinearLeakyReLU: expects a fused LinearLeakyReLU module");
+  return activation;
 }
 
 /** {@link Linear} followed by Tanh, in one pass. */
