@@ -92,7 +92,7 @@ function converted(engine: Engine): Net {
   noGrad(() => {
     for (const batch of golden("calibration").split(4)) prepared(batch);
   });
-  const mapping = new Map([...q.getDefaultStaticQuantModuleMappings()]).set(nn.Softmax, nn.quantized.Softmax);
+  const mapping = new Map(q.getDefaultStaticQuantModuleMappings()).set(nn.Softmax, nn.quantized.Softmax);
   return q.convert(prepared, { mapping });
 }
 
