@@ -263,6 +263,11 @@ export class Graph {
     return `graph():${[...this.nodes].map((node) => `\n    ${node.formatNode()}`).join("")}`;
   }
 
+  /** What JSON and test reports show. */
+  toJSON(): string {
+    return this.toString();
+  }
+
   /** The nodes as a table of opcode, name, target, args and kwargs. */
   tabular(): string {
     const header = ["opcode", "name", "target", "args", "kwargs"];

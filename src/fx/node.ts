@@ -197,6 +197,11 @@ export class FxNode {
     return this.name;
   }
 
+  /** What JSON and test reports show; following the links of a node would never end. */
+  toJSON(): string {
+    return this.formatNode();
+  }
+
   /** What `console.log` shows in Node. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.name;
