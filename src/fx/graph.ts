@@ -4,7 +4,6 @@
  */
 import { OctetError } from "../core/errors.ts";
 import { Module } from "../nn/module.ts";
-import { Parameter } from "../nn/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Argument, Kwargs } from "./argument.ts";
 import { mapRecord } from "./argument.ts";
@@ -321,8 +320,9 @@ function attributeOf(owner: unknown, atom: string): unknown {
     return typeof owner === "object" && owner !== null ? (owner as Record<string, unknown>)[atom] : undefined;
   }
   const own: unknown = Object.hasOwn(owner, atom) ? (owner as unknown as Record<string, unknown>)[atom] : undefined;
-  if (own instanceof Module || own instanceof Tensor || own instanceof Parameter) return own;
-  for (const [name, child] of owner.ownModules()) if (name === atom) return child;
+  if (own instanceof Module || own instanceof Tensor) return own;
+  const child = owner.ownModule(atom);
+  if (child) return child;
   for (const [name, parameter] of owner.ownParameters()) if (name === atom) return parameter;
   return own;
 }

@@ -160,6 +160,12 @@ export class Module extends Callable {
     setProperty(this, name, module);
   }
 
+  /** The direct submodule of this name, if there is one. */
+  ownModule(name: string): Module | undefined {
+    const value = Object.hasOwn(this, name) ? getProperty(this, name) : undefined;
+    return value instanceof Module ? value : undefined;
+  }
+
   /** Removes a direct submodule. False if there is none of that name. */
   deleteChild(name: string): boolean {
     return getProperty(this, name) instanceof Module && delete (this as unknown as Record<string, unknown>)[name];

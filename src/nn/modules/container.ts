@@ -21,6 +21,10 @@ abstract class Container extends Module {
     else this.items.set(name, module);
   }
 
+  override ownModule(name: string): Module | undefined {
+    return this.items.get(name) ?? super.ownModule(name);
+  }
+
   override deleteChild(name: string): boolean {
     return this.items.delete(name) || super.deleteChild(name);
   }
