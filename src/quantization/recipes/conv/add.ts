@@ -9,19 +9,11 @@ export class ConvAdd2d extends quantizedConvs[2].Conv {
   override forward(x: Tensor, addend?: Tensor): Tensor {
     return convAdd(this.padded(x), addendOf(this.getName(), addend), this.packed, this.scale, this.zero_point);
   }
-
-  override getName(): string {
-    return "QuantizedConvAdd2d";
-  }
 }
 
 /** {@link ConvAdd2d} followed by ReLU. */
 export class ConvAddReLU2d extends ConvAdd2d {
   override forward(x: Tensor, addend?: Tensor): Tensor {
     return convAddRelu(this.padded(x), addendOf(this.getName(), addend), this.packed, this.scale, this.zero_point);
-  }
-
-  override getName(): string {
-    return "QuantizedConvAddReLU2d";
   }
 }

@@ -41,12 +41,14 @@ export interface ReferenceConvClasses {
   readonly ConvTranspose: ReferenceConvClass<ConvTransposeNd, ConvTransposeModuleOptions>;
 }
 
-function referenceConvs(
-  rank: 1 | 2 | 3,
-  convClass: AnyConv,
-  convTransposeClass: AnyConvTranspose,
-): ReferenceConvClasses {
-  class Conv extends (convClass as unknown as typeof Conv2d) {
+// eslint-disable-next-line typescript/no-explicit-any -- what TypeScript asks of a class to be extended by a function
+type Extensible = new (...args: any[]) => ConvNd | ConvTransposeNd;
+// eslint-disable-next-line typescript/no-explicit-any -- as above
+type AddsReferenceWeight = (new (...args: any[]) => HasReferenceWeight) & { readonly isReference: boolean };
+
+/** The class `Float` with qparams of its weight, from the last argument of its constructor. */
+function withReferenceWeight<C extends Extensible>(Float: C): C & AddsReferenceWeight {
+  const made = class extends (Float as unknown as typeof Conv2d) implements HasReferenceWeight {
     static readonly isReference = true;
     readonly referenceWeight: ReferenceWeight;
 
@@ -60,11 +62,6 @@ function referenceConvs(
       this.referenceWeight = new ReferenceWeight(this, options.weightQparams);
     }
 
-    override forward(x: Tensor): Tensor {
-      return this.convForward(x, this.getWeight(), this.bias);
-    }
-
-    /** The weight quantized and dequantized. */
     getWeight(): Tensor {
       return this.referenceWeight.dequantized(this.weight);
     }
@@ -73,32 +70,32 @@ function referenceConvs(
       return this.referenceWeight.quantized(this.weight);
     }
 
+    override getName(): string {
+      return `Quantized${super.getName()}(Reference)`;
+    }
+  };
+  return made as unknown as C & AddsReferenceWeight;
+}
+
+function referenceConvs(
+  rank: 1 | 2 | 3,
+  convClass: AnyConv,
+  convTransposeClass: AnyConvTranspose,
+): ReferenceConvClasses {
+  class Conv extends withReferenceWeight(convClass as unknown as typeof Conv2d) {
+    override forward(x: Tensor): Tensor {
+      return this.convForward(x, this.getWeight(), this.bias);
+    }
+
     static fromFloat(module: Module, weightQparams: WeightQparams): Module {
       const source = weighted<ConvNd>(module);
       const { stride, padding, dilation, groups, paddingMode } = source;
       const options = { stride, padding, dilation, groups, paddingMode, bias: source.bias !== null, weightQparams };
       return adopt(new this(source.inChannels, source.outChannels, source.kernelSize, options), source);
     }
-
-    override getName(): string {
-      return `QuantizedConv${rank}d(Reference)`;
-    }
   }
 
-  class ConvTranspose extends (convTransposeClass as unknown as typeof ConvTranspose2d) {
-    static readonly isReference = true;
-    readonly referenceWeight: ReferenceWeight;
-
-    constructor(
-      inChannels: number,
-      outChannels: number,
-      kernelSize: SpatialSize,
-      options: ConvTransposeModuleOptions & Qparams = {},
-    ) {
-      super(inChannels, outChannels, kernelSize, options);
-      this.referenceWeight = new ReferenceWeight(this, options.weightQparams);
-    }
-
+  class ConvTranspose extends withReferenceWeight(convTransposeClass as unknown as typeof ConvTranspose2d) {
     override forward(x: Tensor, outputSize?: readonly number[]): Tensor {
       // The base class reads its own weight: it lends the rounded one for the length of this call.
       const trained = this.weight;
@@ -110,26 +107,16 @@ function referenceConvs(
       }
     }
 
-    getWeight(): Tensor {
-      return this.referenceWeight.dequantized(this.weight);
-    }
-
-    getQuantizedWeight(): Tensor {
-      return this.referenceWeight.quantized(this.weight);
-    }
-
     static fromFloat(module: Module, weightQparams: WeightQparams): Module {
       const source = weighted<ConvTransposeNd>(module);
       const { stride, padding, dilation, groups, outputPadding } = source;
       const options = { stride, padding, dilation, groups, outputPadding, bias: source.bias !== null, weightQparams };
       return adopt(new this(source.inChannels, source.outChannels, source.kernelSize, options), source);
     }
-
-    override getName(): string {
-      return `QuantizedConvTranspose${rank}d(Reference)`;
-    }
   }
-  return { Conv, ConvTranspose };
+  const classes = { Conv, ConvTranspose };
+  for (const [name, made] of Object.entries(classes)) Object.defineProperty(made, "name", { value: `${name}${rank}d` });
+  return classes;
 }
 
 function adopt<M extends ConvNd | ConvTransposeNd>(target: M, source: ConvNd | ConvTransposeNd): M {
