@@ -1,7 +1,7 @@
 /**
- * Int8 convolutions, image by image: the image is widened to 16 bits with a border of zeros (which are real zeros, the
- * zero point being subtracted), then for each group and some hundred pixels windows are packed into panels, multiplied by
- * the packed weight, and the sums finished while they are in the cache. With one input channel per group nothing is packed.
+ * Int8 convolutions, group by group of each image: the group is widened to 16 bits with a border of zeros (which are real
+ * zeros, the zero point being subtracted), then for some hundred pixels at a time windows are packed into panels, multiplied
+ * by the packed weight, and the sums finished while they are in the cache. With one input channel per group nothing is packed.
  */
 import type { Epilogue } from "../../core/requantize.ts";
 import type { ConvGeometry } from "../kernels.ts";
@@ -10,6 +10,7 @@ import { planInt8Conv } from "./conv-int8-plan.ts";
 import type { Int8ConvPlan } from "./conv-int8-plan.ts";
 import type { WasmEngine } from "./engine.ts";
 import { Finisher } from "./epilogue.ts";
+import { multiplyInt8 } from "./int8-product.ts";
 import { groupBytes, keptWeights, packedWeights, paddedDepth } from "./int8-weights.ts";
 import type { WeightLayout } from "./int8-weights.ts";
 import { linearInt8 } from "./linear-int8.ts";
@@ -23,7 +24,7 @@ const MAX_PIXELS = 256;
 /** Output channels whose sums are finished together. */
 const BLOCK_CHANNELS = 64;
 /** Sums of a direct convolution that are finished together. */
-const DIRECT_SUMS = 32768;
+const DIRECT_SUMS = 8192;
 
 /** How much longer rows of pixels may get to be whole vectors: a product computes what is added, a gather is cheap there. */
 const MAX_PADDING = 1.15;
@@ -51,16 +52,19 @@ export function convInt8(
   memory.frame(() => {
     const packed = kept ?? packedWeights(engine, weights, layout);
     const plan = planInt8Conv(geometry, isDirect ? MAX_PADDING_DIRECT : MAX_PADDING);
-    const images = new WideImage(engine, plan, input);
+    const groupsAtOnce = isDirect ? groupsOfBlock(plan) : 1;
+    const images = new WideImage(engine, plan, input, groupsAtOnce);
     const finisher = new Finisher(engine, epilogue, geometry.outChannels, false, out);
     const output = new OutputImage(engine, plan, out);
     const tables = { corners: memory.table(plan.corners), taps: memory.table(plan.tapOffsets) };
     const prepare = isDirect ? directGroups : productGroups;
-    const compute = prepare({ engine, plan, tables, finisher, output });
+    const compute = prepare({ engine, plan, tables, finisher, output }, groupsAtOnce);
     const bytes = groupBytes(weights, layout);
     for (let n = 0; n < geometry.batch; n++) {
-      const image = images.read(n);
-      compute(image, packed, bytes);
+      for (let group = 0; group < groups; group += groupsAtOnce) {
+        const count = Math.min(groupsAtOnce, groups - group);
+        compute(group, count, images.read(n, group, count), packed + group * bytes);
+      }
       output.write(n);
     }
   });
@@ -74,7 +78,12 @@ function isLinear({ groups, inSize, outSize, kernel, padding, dilation }: ConvGe
   );
 }
 
-/** One image at a time as 16-bit numbers less the zero point, in the layout of the plan. */
+/** Groups of a direct convolution whose sums make a block. */
+function groupsOfBlock({ geometry, outPerGroup, paddedPixels }: Int8ConvPlan): number {
+  return Math.max(1, Math.min(geometry.groups, Math.floor(DIRECT_SUMS / (outPerGroup * paddedPixels))));
+}
+
+/** Some groups of one image at a time as 16-bit numbers less the zero point, in the layout of the plan. */
 class WideImage {
   readonly #engine: WasmEngine;
   readonly #plan: Int8ConvPlan;
@@ -84,34 +93,37 @@ class WideImage {
   readonly #buffer: number;
   readonly #address: number;
 
-  constructor(engine: WasmEngine, plan: Int8ConvPlan, { data, zeroPoint }: Int8Input) {
+  constructor(engine: WasmEngine, plan: Int8ConvPlan, { data, zeroPoint }: Int8Input, groupsAtOnce: number) {
     const { memory } = engine;
-    const { inChannels, inSize } = plan.geometry;
+    const channels = groupsAtOnce * plan.inPerGroup;
+    const { inSize } = plan.geometry;
     const isSigned = data instanceof Int8Array;
     this.#engine = engine;
     this.#plan = plan;
     this.#zeroPoint = zeroPoint + (isSigned ? 128 : 0);
     this.#flip = isSigned ? FLIP : 0;
     this.#input = memory.operand(data);
-    this.#buffer = memory.allocateFor(this.#input, inChannels * inSize[0] * inSize[1] * inSize[2]);
-    const bytes = 2 * inChannels * plan.plane;
+    this.#buffer = memory.allocateFor(this.#input, channels * inSize[0] * inSize[1] * inSize[2]);
+    const bytes = 2 * channels * plan.plane;
     this.#address = memory.allocateBytes(bytes);
     memory.bytes.fill(0, this.#address, this.#address + bytes);
   }
 
-  /** Address of image `n`. */
-  read(n: number): number {
-    const { geometry } = this.#plan;
-    const count = geometry.inChannels * geometry.inSize[0] * geometry.inSize[1] * geometry.inSize[2];
-    const source = this.#engine.memory.read(this.#input, n * count, count, this.#buffer);
+  /** Address of `groups` groups of image `n`, from `group` on. */
+  read(n: number, group: number, groups: number): number {
+    const { geometry, inPerGroup } = this.#plan;
+    const plane = geometry.inSize[0] * geometry.inSize[1] * geometry.inSize[2];
+    const from = (n * geometry.inChannels + group * inPerGroup) * plane;
+    const channels = groups * inPerGroup;
+    const source = this.#engine.memory.read(this.#input, from, channels * plane, this.#buffer);
     for (let z = 0; z < geometry.inSize[0]; z++) {
-      if (z + geometry.padding[0] < this.#plan.depth) this.#widenSlice(source, z);
+      if (z + geometry.padding[0] < this.#plan.depth) this.#widenSlice(source, channels, z);
     }
     return this.#address;
   }
 
   /** All channels' slices of depth z. Columns go where the remainder of their stride says. */
-  #widenSlice(source: number, z: number): void {
+  #widenSlice(source: number, channels: number, z: number): void {
     const { geometry, depth, height, phase, row, plane } = this.#plan;
     const [inDepth, inHeight, inWidth] = geometry.inSize;
     const [padDepth, padHeight, padWidth] = geometry.padding;
@@ -119,6 +131,8 @@ class WideImage {
     const rows = Math.min(inHeight, height - padHeight);
     const width = Math.min(inWidth, plane / (depth * height) - padWidth);
     if (rows <= 0) return;
+    // Zeros behind a row fall on the border, or on what is written next; with phases or slices, on what was written before.
+    const mayClear = stride === 1 && depth === 1 ? 1 : 0;
     for (let first = 0; first < Math.min(stride, width); first++) {
       const column = first + padWidth;
       const line = ((z + padDepth) * height + padHeight) * row;
@@ -131,11 +145,12 @@ class WideImage {
         target,
         2 * row,
         2 * plane,
-        geometry.inChannels,
+        channels,
         rows,
         Math.ceil((width - first) / stride),
         this.#flip,
         this.#zeroPoint,
+        mayClear,
       );
     }
   }
@@ -185,61 +200,54 @@ interface Work {
   readonly output: OutputImage;
 }
 
-/** Computes an image's output from the image and the packed weight, `groupBytes` for each group. */
-type ImageKernel = (image: number, weights: number, groupBytes: number) => void;
+/** Computes `count` groups of an image's output, from `group` on, from their image and their packed weights. */
+type GroupKernel = (group: number, count: number, image: number, weights: number) => void;
 
-function productGroups({ engine, plan, tables, finisher, output }: Work): ImageKernel {
+/** One group at a time. */
+function productGroups({ engine, plan, tables, finisher, output }: Work): GroupKernel {
   const { memory, code } = engine;
-  const { inPerGroup, outPerGroup, taps, plane, paddedPixels } = plan;
+  const { outPerGroup, taps, paddedPixels } = plan;
   const padded = paddedDepth(taps);
   const blockPixels = Math.min(MAX_PIXELS, Math.max(MIN_PIXELS, Math.floor(BLOCK_BYTES / (16 * padded)) * 8));
   const pixelsAtOnce = Math.min(blockPixels, paddedPixels);
   const panels = memory.allocateBytes(2 * padded * pixelsAtOnce);
   const sums = memory.allocate(pixelsAtOnce * Math.min(outPerGroup, BLOCK_CHANNELS));
   const outRow = paddedPixels * output.size;
-  const computeBlock = (image: number, weights: number, group: number, x: number): void => {
-    const columns = Math.min(pixelsAtOnce, paddedPixels - x);
-    code.packWindows(image, tables.corners + 4 * x, columns / 8, tables.taps, padded / 2, panels);
-    for (let c = 0; c < outPerGroup; c += BLOCK_CHANNELS) {
-      const rows = Math.min(BLOCK_CHANNELS, outPerGroup - c);
-      code.multiplyInt8(rows, columns, padded / 2, weights + 2 * c * padded, panels, sums, 4 * columns);
-      const channel = group * outPerGroup + c;
-      const out = output.address + channel * outRow + x * output.size;
-      finisher.run({ sums, sumsRow: 4 * columns, out, outRow, rows, columns, channel });
-    }
-  };
-  return (image, weights, bytes) => {
-    for (let group = 0; group < plan.geometry.groups; group++) {
-      const groupImage = image + 2 * group * inPerGroup * plane;
-      for (let x = 0; x < paddedPixels; x += pixelsAtOnce) {
-        computeBlock(groupImage, weights + group * bytes, group, x);
+  return (group, _, image, weights) => {
+    for (let x = 0; x < paddedPixels; x += pixelsAtOnce) {
+      const columns = Math.min(pixelsAtOnce, paddedPixels - x);
+      code.packWindows(image, tables.corners + 4 * x, columns / 8, tables.taps, padded / 2, panels);
+      for (let c = 0; c < outPerGroup; c += BLOCK_CHANNELS) {
+        const rows = Math.min(BLOCK_CHANNELS, outPerGroup - c);
+        const a = weights + 2 * c * padded;
+        multiplyInt8(code, { m: rows, n: columns, depth: padded, a, b: panels, c: sums });
+        const channel = group * outPerGroup + c;
+        const out = output.address + channel * outRow + x * output.size;
+        finisher.run({ sums, sumsRow: 4 * columns, out, outRow, rows, columns, channel });
       }
     }
   };
 }
 
 /** Groups of one input channel: each output channel by itself. */
-function directGroups({ engine, plan, tables, finisher, output }: Work): ImageKernel {
+function directGroups({ engine, plan, tables, finisher, output }: Work, groupsAtOnce: number): GroupKernel {
   const { memory, code } = engine;
-  const { outPerGroup, taps, plane, paddedPixels, geometry } = plan;
+  const { outPerGroup, taps, plane, paddedPixels } = plan;
   const rowBytes = 2 * paddedDepth(taps);
   const pairs = Math.ceil(taps / 2);
-  const atOnce = Math.max(1, Math.min(geometry.outChannels, Math.floor(DIRECT_SUMS / paddedPixels)));
   const sumsRow = 4 * paddedPixels;
-  const sums = memory.allocate(atOnce * paddedPixels);
+  const sums = memory.allocate(groupsAtOnce * outPerGroup * paddedPixels);
   const outRow = paddedPixels * output.size;
-  return (image, weights) => {
-    for (let channel = 0; channel < geometry.outChannels; channel += atOnce) {
-      const rows = Math.min(atOnce, geometry.outChannels - channel);
-      for (let i = 0; i < rows; i++) {
-        const c = channel + i;
-        const channelImage = image + 2 * plane * Math.floor(c / outPerGroup);
-        const channelWeights = weights + c * rowBytes;
-        const to = sums + i * sumsRow;
-        code.directInt8(channelImage, tables.corners, paddedPixels / 8, tables.taps, pairs, channelWeights, to);
-      }
-      const out = output.address + channel * outRow;
-      finisher.run({ sums, sumsRow, out, outRow, rows, columns: paddedPixels, channel });
+  return (group, count, image, weights) => {
+    const rows = count * outPerGroup;
+    for (let i = 0; i < rows; i++) {
+      const channelImage = image + 2 * plane * Math.floor(i / outPerGroup);
+      const channelWeights = weights + i * rowBytes;
+      const to = sums + i * sumsRow;
+      code.directInt8(channelImage, tables.corners, paddedPixels / 8, tables.taps, pairs, channelWeights, to);
     }
+    const channel = group * outPerGroup;
+    const out = output.address + channel * outRow;
+    finisher.run({ sums, sumsRow, out, outRow, rows, columns: paddedPixels, channel });
   };
 }

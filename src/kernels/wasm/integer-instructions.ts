@@ -20,6 +20,15 @@ export const i16x8 = {
   extendHighU: unary<"v128", "v128">("v128", simd(0x8a)),
   add: binary<"v128", "v128">("v128", simd(0x8e)),
   sub: binary<"v128", "v128">("v128", simd(0x91)),
+  /** All bits of a lane set where a > b, signed. */
+  gt: binary<"v128", "v128">("v128", simd(0x31)),
+  /** 0, 1, …, 7. */
+  indices: (): Value<"v128"> =>
+    value(
+      "v128",
+      simd(12),
+      [0, 1, 2, 3, 4, 5, 6, 7].flatMap((lane) => [lane, 0]),
+    ),
   /** Eight signed 32-bit numbers of (a, b) as 16-bit numbers, saturated. */
   narrowS: binary<"v128", "v128">("v128", simd(0x85)),
   /** 16-bit lanes picked from the sixteen of (a, b): 0…7 from a, 8…15 from b. */

@@ -7,6 +7,7 @@ import type { ByteArray, Int8Input, Int8Weights } from "../quantized-kernels.ts"
 import { roundUp } from "./blocks.ts";
 import type { WasmEngine } from "./engine.ts";
 import { Finisher } from "./epilogue.ts";
+import { multiplyInt8 } from "./int8-product.ts";
 import { keptWeights, packedWeights, paddedDepth } from "./int8-weights.ts";
 import { FLIP } from "./quantize.ts";
 
@@ -101,7 +102,8 @@ function multiplyRows(
   for (let j = 0; j < columns; j += BLOCK_COLUMNS) {
     const width = Math.min(BLOCK_COLUMNS, columns - j);
     const weightPanels = panels + 2 * j * padded;
-    engine.code.multiplyInt8(count, width, padded / 2, buffers.panels, weightPanels, buffers.sums, 4 * width);
+    const { panels: a, sums: c } = buffers;
+    multiplyInt8(engine.code, { m: count, n: width, depth: padded, a, b: weightPanels, c });
     finisher.run({
       sums: buffers.sums,
       sumsRow: 4 * width,

@@ -17,6 +17,11 @@ function widen(address: Value<"i32">, flip: Value<"v128">, zeroPoint: Value<"v12
   return i16x8.sub(i16x8.extendLowU(v128.xor(v128.load64Zero(address), flip)), zeroPoint);
 }
 
+/** The same for every second byte. */
+function widenEven(address: Value<"i32">, flip: Value<"v128">, zeroPoint: Value<"v128">): Value<"v128"> {
+  return i16x8.sub(v128.and(v128.xor(v128.load(address), flip), i16x8.splat(i32.constant(0xff))), zeroPoint);
+}
+
 /**
  * packRows: four rows of `depth` bytes (a multiple of 8; reads on where a row is shorter), `step` bytes from one pair of k
  * to the next: 16 for A's panels, 32 for each half of B's. From row `last` on, rows repeat. Zero points are 32-bit
@@ -116,13 +121,16 @@ export class EightPixels {
   /** Emits `body` twice: for pixels that are neighbours, and for those that are not; then goes on to the next eight. */
   eachWay(body: (read: (offset: Value<"i32">) => Value<"v128">) => void): void {
     const f = this.#f;
-    const pointers = this.#pointers;
-    pointers.forEach((pointer, i) => f.set(pointer, i32.add(this.#image, i32.load(this.#corners, 4 * i))));
-    const areNeighbours = pointers.slice(1).map((pointer, i) => i32.eq(i32.sub(pointer, pointers[i]), 2));
+    const [first, ...others] = this.#pointers;
+    const corner = (i: number): Value<"i32"> => i32.load(this.#corners, 4 * i);
+    f.set(first, i32.add(this.#image, corner(0)));
     f.if_(
-      areNeighbours.reduce(i32.and),
-      () => body((offset) => v128.load(i32.add(pointers[0], offset))),
-      () => body((offset) => this.#gather(offset)),
+      i32.eq(i32.sub(corner(7), corner(0)), 14), // corners grow, by 2 at least
+      () => body((offset) => v128.load(i32.add(first, offset))),
+      () => {
+        others.forEach((pointer, i) => f.set(pointer, i32.add(this.#image, corner(i + 1))));
+        body((offset) => this.#gather(offset));
+      },
     );
     f.increase(this.#corners, 32);
   }
@@ -139,8 +147,8 @@ export class EightPixels {
 }
 
 /**
- * widenPlanes: 16-bit numbers from [planes, rows, count] bytes that lie `sourceStep` apart, less a zero point. Writes nothing but its
- * results.
+ * widenPlanes: 16-bit numbers from [planes, rows, count] bytes that lie `sourceStep` apart, less a zero point. Writes nothing
+ * but its results; unless `mayClear` is 1: then up to seven zeros behind each row, which saves writing one by one.
  */
 function emitWidenPlanes(module: ModuleBuilder): void {
   const types = {
@@ -156,6 +164,7 @@ function emitWidenPlanes(module: ModuleBuilder): void {
     count: "i32",
     flip: "i32",
     zeroPoint: "i32",
+    mayClear: "i32",
   } as const;
   module.func("widenPlanes", types, (f, p) => {
     const [from, to, left, rowsLeft, sourceLine, targetLine] = Array.from({ length: 6 }, () => f.local("i32"));
@@ -169,17 +178,24 @@ function emitWidenPlanes(module: ModuleBuilder): void {
         f.set(from, sourceLine);
         f.set(to, targetLine);
         f.set(left, p.count);
-        f.if_(i32.eq(p.sourceStep, 1), () =>
-          f.while_(
-            () => i32.geU(left, 8),
-            () => {
-              f.run(v128.store(to, widen(from, flip, zeroPoint)));
-              f.increase(from, 8);
-              f.increase(to, 16);
-              f.increase(left, -8);
-            },
-          ),
-        );
+        for (const step of [1, 2]) {
+          f.if_(i32.eq(p.sourceStep, step), () => {
+            const eight = step === 1 ? widen(from, flip, zeroPoint) : widenEven(from, flip, zeroPoint);
+            f.while_(
+              () => i32.geU(left, 8),
+              () => {
+                f.run(v128.store(to, eight));
+                f.increase(from, 8 * step);
+                f.increase(to, 16);
+                f.increase(left, -8);
+              },
+            );
+            f.if_(i32.and(p.mayClear, i32.ne(left, 0)), () => {
+              f.run(v128.store(to, v128.and(eight, i16x8.gt(i16x8.splat(left), i16x8.indices()))));
+              f.set(left, i32.constant(0));
+            });
+          });
+        }
         f.repeat(left, () => {
           f.run(i32.store16(to, i32.sub(i32.xor(i32.load8U(from), i32.and(p.flip, 255)), p.zeroPoint)));
           f.increase(from, p.sourceStep);

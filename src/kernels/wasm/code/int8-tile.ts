@@ -18,21 +18,32 @@ export const INT8_TILE_COLUMNS = 8;
 /** k is padded to a multiple of this. */
 export const INT8_DEPTH_UNIT = 8;
 
-const A_STEP = 16;
-const B_STEP = 32;
+/** Bytes of a step. */
+export const A_STEP = 16;
+export const B_STEP = 32;
 
 /**
- * multiplyInt8: C[m, n] = A · B for m of A's rows and n/8 panels of B, n a multiple of 8; C has room for m rows of n. A
- * panel of B stays in the first-level cache while all of A passes by.
+ * multiplyInt8: C[m, n] = A · B, or C += A · B, for m of A's rows and n/8 panels of B, n a multiple of 8; C has room for m
+ * rows of n. Panels lie `aPanel` and `bPanel` bytes apart, of which `steps` steps are used. A panel of B stays in the
+ * first-level cache while all of A passes by.
  */
 export function emitMultiplyInt8(module: ModuleBuilder): void {
   const tiles = [1, 2, 3, 4].map((rows) => emitTile(module, rows));
-  const types = { m: "i32", n: "i32", steps: "i32", a: "i32", b: "i32", c: "i32", cRow: "i32" } as const;
+  const types = {
+    m: "i32",
+    n: "i32",
+    steps: "i32",
+    a: "i32",
+    aPanel: "i32",
+    b: "i32",
+    bPanel: "i32",
+    c: "i32",
+    cRow: "i32",
+    accumulate: "i32",
+  } as const;
   module.func("multiplyInt8", types, (f, p) => {
     const [j, left, a, c] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
-    const aPanel = f.local("i32", i32.mul(p.steps, A_STEP));
-    const bPanel = f.local("i32", i32.mul(p.steps, B_STEP));
-    const callTile = (rows: number): void => f.call(tiles[rows - 1], p.steps, a, p.b, c, p.cRow);
+    const callTile = (rows: number): void => f.call(tiles[rows - 1], p.steps, a, p.b, c, p.cRow, p.accumulate);
     f.forRange(j, 0, p.n, INT8_TILE_COLUMNS, () => {
       f.set(a, p.a);
       f.set(c, p.c);
@@ -41,13 +52,13 @@ export function emitMultiplyInt8(module: ModuleBuilder): void {
         () => i32.geU(left, INT8_TILE_ROWS),
         () => {
           callTile(INT8_TILE_ROWS);
-          f.increase(a, aPanel);
+          f.increase(a, p.aPanel);
           f.increase(c, i32.mul(p.cRow, INT8_TILE_ROWS));
           f.increase(left, -INT8_TILE_ROWS);
         },
       );
       for (const rows of [1, 2, 3]) f.if_(i32.eq(left, rows), () => callTile(rows));
-      f.increase(p.b, bPanel);
+      f.increase(p.b, p.bPanel);
       f.increase(p.c, 4 * INT8_TILE_COLUMNS);
     });
   });
@@ -56,11 +67,18 @@ export function emitMultiplyInt8(module: ModuleBuilder): void {
 /** One row has little to do between two jumps: it takes four steps at a time. */
 function emitTile(module: ModuleBuilder, rows: number): FunctionHandle {
   const unrolled = rows === 1 ? 4 : 1;
-  const types = { steps: "i32", a: "i32", b: "i32", c: "i32", cRow: "i32" } as const;
+  const types = { steps: "i32", a: "i32", b: "i32", c: "i32", cRow: "i32", accumulate: "i32" } as const;
   return module.func(`int8Tile${rows}`, types, (f, p) => {
     const sums = Array.from({ length: rows }, () => [f.local("v128"), f.local("v128")]);
     const weights = [f.local("v128"), f.local("v128")];
     const broadcast = f.local("v128");
+    const from = f.local("i32", p.c);
+    f.if_(p.accumulate, () =>
+      sums.forEach((row, i) => {
+        if (i > 0) f.increase(from, p.cRow);
+        row.forEach((sum, j) => f.set(sum, v128.load(from, 16 * j)));
+      }),
+    );
     if (unrolled > 1) f.set(p.steps, i32.shrU(p.steps, 2));
     f.repeat(p.steps, () => {
       for (let step = 0; step < unrolled; step++) {
