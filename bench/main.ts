@@ -5,6 +5,7 @@
 import { calibrationCases } from "./cases/calibration.ts";
 import { convCases } from "./cases/conv.ts";
 import { gemmCases } from "./cases/gemm.ts";
+import { graphModeCases } from "./cases/graph-mode.ts";
 import { int8Cases } from "./cases/int8.ts";
 import { trainingCases } from "./cases/training.ts";
 import { formatResult, runCase } from "./harness.ts";
@@ -17,6 +18,7 @@ const SOURCES: readonly ((peers: readonly Peer[]) => Promise<BenchCase[]>)[] = [
   convCases,
   int8Cases,
   calibrationCases,
+  graphModeCases,
   trainingCases,
 ];
 

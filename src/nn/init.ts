@@ -75,11 +75,27 @@ export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut
   return { fanIn: tensor.shape[1] * volume, fanOut: tensor.shape[0] * volume };
 }
 
+let drawing = true;
+
+/**
+ * Runs `body`, in which random initial values are not drawn: the weights of modules made there are zeros until they are
+ * set. For modules that take over the weights of others; drawing them would take most of the time.
+ */
+export function withoutInit<T>(body: () => T): T {
+  const before = drawing;
+  drawing = false;
+  try {
+    return body();
+  } finally {
+    drawing = before;
+  }
+}
+
 // ---------------------------------------------------------------- plain values
 
 /** Uniform in [a, b). */
 export function uniform_<T extends Tensor>(tensor: T, a: number = 0, b: number = 1, options: GeneratorOption = {}): T {
-  noGrad(() => drawUniform(tensor, a, b, options));
+  if (drawing) noGrad(() => drawUniform(tensor, a, b, options));
   return tensor;
 }
 
@@ -90,7 +106,7 @@ export function normal_<T extends Tensor>(
   std: number = 1,
   options: GeneratorOption = {},
 ): T {
-  noGrad(() => drawNormal(tensor, mean, std, options));
+  if (drawing) noGrad(() => drawNormal(tensor, mean, std, options));
   return tensor;
 }
 

@@ -1,4 +1,5 @@
 /** Puts reference modules in the place of prepared modules with weights. */
+import { withoutInit } from "../../nn/init.ts";
 import type { Module } from "../../nn/module.ts";
 import {
   getPatternToDtypeConfigs,
@@ -32,7 +33,7 @@ export function convertWeightedModule(node: FxNode, context: ConvertContext): vo
   if (getQatModuleClasses(backendConfig).includes(classOf(module))) {
     const trained = module as TrainedModule;
     trainedWeight = trained.weight_fake_quant;
-    module = trained.toFloat();
+    module = withoutInit(() => trained.toFloat());
     module.qconfig = qconfig;
     replaceModule(modules, path, module);
   }
@@ -40,7 +41,7 @@ export function convertWeightedModule(node: FxNode, context: ConvertContext): vo
   const dtypes = getPatternToDtypeConfigs(backendConfig).get(classOf(module)) ?? [];
   if (!dtypes.some((config) => servesQconfig(config, qconfig)) || !weightIsQuantized(qconfig)) return;
   const inner = module instanceof FusedModule ? ([...module.children()][0] as Module) : module;
-  const reference = referenceOf(inner, qconfig, trainedWeight, context);
+  const reference = withoutInit(() => referenceOf(inner, qconfig, trainedWeight, context));
   if (module instanceof FusedModule) module.setChild("0", reference);
   else replaceModule(modules, path, reference);
 }

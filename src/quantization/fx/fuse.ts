@@ -3,6 +3,7 @@ import { OctetError } from "../../core/errors.ts";
 import type { GraphModule } from "../../fx/graph-module.ts";
 import type { FxNode } from "../../fx/node.ts";
 import { isNode } from "../../fx/node.ts";
+import { withoutInit } from "../../nn/init.ts";
 import type { Module } from "../../nn/module.ts";
 import { ReLU } from "../../nn/modules/activation.ts";
 import { relu } from "../../ops/activation.ts";
@@ -65,7 +66,7 @@ function fuseAt(
   const rootModule = moduleOf(root, originals);
   if (!rootModule) throw new OctetError(`fuse: ${root.name} is a ${root.op}, a fused pattern must begin with a module`);
   const parts = fusedParts(nodes, config.complexPattern, originals, rootModule.training);
-  const fused = config.complexFuserMethod?.(isQat, ...parts) as Module;
+  const fused = withoutInit(() => config.complexFuserMethod?.(isQat, ...parts)) as Module;
   replaceModule(modules, String(root.target), fused);
   root.args = [...root.args, ...(config.extraInputsGetter?.(nodes) ?? [])];
   last.replaceAllUsesWith(root);

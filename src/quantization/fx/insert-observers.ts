@@ -15,7 +15,7 @@ import { whyUnsupported } from "./backend-support.ts";
 import { insertDequantStubs, isStaticLstm, lstmBehind } from "./custom-lstm.ts";
 import type { Match } from "./match.ts";
 import { flattenNodes } from "./match.ts";
-import { freeAttribute, isObserverNode, moduleOf, namedModulesOf, replaceModule } from "./node-queries.ts";
+import { freeAttribute, isObserverNode, moduleOf, replaceModule } from "./node-queries.ts";
 import type { PrepareContext } from "./prepare-context.ts";
 import { shareObservers } from "./share-observers.ts";
 import { standaloneConfig } from "./standalone.ts";
@@ -68,7 +68,6 @@ function observeNode(node: FxNode, context: PrepareContext): void {
   }
   if (whyUnsupported(match, qconfig, context.wants)) return;
   for (const member of flattenNodes(match.nodes)) context.observed.add(member.name);
-  context.modules = namedModulesOf(context.model);
   if (node === match.root) observeInputs(node, match, qconfig, context);
   if (node === match.last) finishPattern(node, match, qconfig, context);
 }

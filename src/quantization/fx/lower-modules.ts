@@ -3,6 +3,7 @@ import type { DType } from "../../core/dtype.ts";
 import { float16, qint8, quint8 } from "../../core/dtype.ts";
 import type { FxNode } from "../../fx/node.ts";
 import { isNode } from "../../fx/node.ts";
+import { withoutInit } from "../../nn/init.ts";
 import type { Module } from "../../nn/module.ts";
 import { quantizePerTensorDynamic } from "../../ops/quantize.ts";
 import { FusedModule } from "../recipes/fused-module.ts";
@@ -65,7 +66,7 @@ function classFor(
 
 function swap(node: FxNode, make: (module: Module) => Module, context: LoweringContext): void {
   const path = String(node.target);
-  const quantized = make(context.modules.get(path) as Module);
+  const quantized = withoutInit(() => make(context.modules.get(path) as Module));
   // `context.modules` keeps the reference module: another node may call it too, and gets a quantized module of its own,
   // because each call has its own qparams. (PyTorch gives all calls those of the last.)
   const isFirst = !context.swapped.has(path);

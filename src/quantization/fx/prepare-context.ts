@@ -35,7 +35,7 @@ export interface NestedSettings {
 export interface PrepareContext extends PrepareOptions {
   readonly model: GraphModule;
   /** Follows the model: observers and swapped modules are added. */
-  modules: Map<string, Module>;
+  readonly modules: Map<string, Module>;
   readonly qconfigs: NodeQconfigs;
   readonly matches: ReadonlyMap<FxNode, Match>;
   readonly customClasses: ReadonlyMap<ModuleClass, ObservedCustomClass>;
