@@ -323,6 +323,8 @@ function attributeOf(owner: unknown, atom: string): unknown {
   if (own instanceof Module || own instanceof Tensor) return own;
   const child = owner.ownModule(atom);
   if (child) return child;
+  // Only lists and dictionaries of parameters keep them elsewhere than in properties.
+  if (owner.ownParameters === Module.prototype.ownParameters) return own;
   for (const [name, parameter] of owner.ownParameters()) if (name === atom) return parameter;
   return own;
 }
