@@ -122,3 +122,10 @@ class Family:
                     cases=json.dumps(self.cases, separators=(",", ":")))
         save_safetensors(path, self.tensors, meta)
         print(f"{self.family}: {len(self.cases)} cases, {os.path.getsize(path) / 1024:.0f} KiB")
+
+
+def channels_last(x):
+    """x [N, C, *] with the strides that quantized convolutions give their results: those of a contiguous [N, *, C]. PyTorch's
+    pools round ties in another way where x is contiguous."""
+    n = x.dim()
+    return x if n < 3 else x.permute(0, *range(2, n), 1).contiguous().permute(0, n - 1, *range(1, n - 1))

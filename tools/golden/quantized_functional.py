@@ -7,6 +7,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 import torch.ao.nn.quantized.functional as QF
+from common import channels_last
 from quantized_ops import ENGINES, QINT8, QINT32, QUINT8, Family, listed, output_of, packed_conv, variants
 
 warnings.simplefilter("ignore")
@@ -32,7 +33,7 @@ def resize():
                          lambda x: F.interpolate(x, mode=mode, align_corners=align, **options).contiguous(),
                          dict(x=x), dict(mode=mode, align_corners=align, **options))
         for label, x, size in (("1", line, 5), ("2", plane, (3, 9)), ("3", volume, (2, 3, 7))):
-            both(f, f"area {label} {dtype}", "interpolate", lambda x: F.interpolate(x, size, mode="area").contiguous(), dict(x=x), dict(size=size, mode="area"))
+            both(f, f"area {label} {dtype}", "interpolate", lambda x: F.interpolate(channels_last(x), size, mode="area").contiguous(), dict(x=x), dict(size=size, mode="area"))
         for label, x, amounts in (("1", line, (2, 1)), ("2", plane, (1, 2, 3, 0)), ("2 less", plane, (-1, 2, 3, -2)), ("3", volume, (1, 2, 0, 1, 2, 1))):
             for value in (0, 1.37, -1e6):
                 both(f, f"pad {label} {value} {dtype}", "pad", lambda x: F.pad(x, amounts, value=value).contiguous(),
@@ -102,13 +103,13 @@ def functional():
         def one(name, op, fn, x, kwargs=None):
             both(f, f"{name} {dtype}", f"functional.{op}", lambda x: fn(x).contiguous(), dict(x=x), kwargs)
 
-        one("avg2", "avgPool2d", lambda x: QF.avg_pool2d(x, 3), plane, dict(kernel_size=3))
-        one("avg2 options", "avgPool2d", lambda x: QF.avg_pool2d(x, (3, 2), 2, 1, True), plane, dict(kernel_size=(3, 2), stride=2, padding=1, ceil_mode=True))
+        one("avg2", "avgPool2d", lambda x: QF.avg_pool2d(channels_last(x), 3), plane, dict(kernel_size=3))
+        one("avg2 options", "avgPool2d", lambda x: QF.avg_pool2d(channels_last(x), (3, 2), 2, 1, True), plane, dict(kernel_size=(3, 2), stride=2, padding=1, ceil_mode=True))
         if dtype == QINT8:  # qnnpack ignores this for quint8
-            one("avg2 uncounted", "avgPool2d", lambda x: QF.avg_pool2d(x, 3, 2, 1, False, False), plane, dict(kernel_size=3, stride=2, padding=1, count_include_pad=False))
-        one("avg3", "avgPool3d", lambda x: QF.avg_pool3d(x, 2, None, 1, divisor_override=3), volume, dict(kernel_size=2, padding=1, divisor_override=3))
-        one("adaptive2", "adaptiveAvgPool2d", lambda x: QF.adaptive_avg_pool2d(x, (3, 5)), plane, dict(size=(3, 5)))
-        one("adaptive3", "adaptiveAvgPool3d", lambda x: QF.adaptive_avg_pool3d(x, (2, 3, 4)), volume, dict(size=(2, 3, 4)))
+            one("avg2 uncounted", "avgPool2d", lambda x: QF.avg_pool2d(channels_last(x), 3, 2, 1, False, False), plane, dict(kernel_size=3, stride=2, padding=1, count_include_pad=False))
+        one("avg3", "avgPool3d", lambda x: QF.avg_pool3d(channels_last(x), 2, None, 1, divisor_override=3), volume, dict(kernel_size=2, padding=1, divisor_override=3))
+        one("adaptive2", "adaptiveAvgPool2d", lambda x: QF.adaptive_avg_pool2d(channels_last(x), (3, 5)), plane, dict(size=(3, 5)))
+        one("adaptive3", "adaptiveAvgPool3d", lambda x: QF.adaptive_avg_pool3d(channels_last(x), (2, 3, 4)), volume, dict(size=(2, 3, 4)))
         one("max1", "maxPool1d", lambda x: QF.max_pool1d(x, 3, 2, 1), line, dict(kernel_size=3, stride=2, padding=1))
         one("max2", "maxPool2d", lambda x: QF.max_pool2d(x, 3), plane, dict(kernel_size=3))
         one("max2 dilated", "maxPool2d", lambda x: QF.max_pool2d(x, 2, 3, 0, 2, False), plane, dict(kernel_size=2, stride=3, dilation=2))

@@ -8,7 +8,7 @@ The header's `cases` lists: name, op, the args after the tensor, engines, and th
 import json, os, sys
 import torch
 import torch.nn.functional as F
-from common import GOLDEN, save_safetensors
+from common import GOLDEN, channels_last, save_safetensors
 
 SEED = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 Q = torch.ops.quantized
@@ -35,13 +35,13 @@ def integers(dtype, shape, generator=None):
 
 
 def record(op, args, ints, grid, run):
-    """`args` are those after the tensor, under Octet's names. Records one case for each engine, once if they agree."""
+    """Inputs of three and more dimensions are channels-last, as in networks. `args` are those after the tensor, under Octet's names. Records one case for each engine, once if they agree."""
     dtype, scale, zero_point = grid
     results = []
     for engine in ENGINES:
         torch.backends.quantized.engine = engine
         try:
-            y = run(torch._make_per_tensor_quantized_tensor(ints, scale, zero_point))
+            y = run(channels_last(torch._make_per_tensor_quantized_tensor(ints, scale, zero_point)))
         except RuntimeError:
             continue  # qnnpack has sigmoid for one output scale only
         results.append((engine, y))
@@ -141,10 +141,19 @@ def pools(grid):
         for size in (1, 3, 4):
             record(f"adaptiveAvgPool{n}d", [size], ints, grid, lambda x: getattr(F, f"adaptive_avg_pool{n}d")(x, size))
     record("maxPool2d", [3, {"dilation": 2}], plane, grid, lambda x: F.max_pool2d(x, 3, dilation=2))
-    for dims in ([-1], [2, 3], [3, 2], [1], [0, 2]):
-        for keepdim in (False, True):
-            record("mean", [dims, {"keepdim": keepdim}], plane, grid, lambda x: x.mean(dims, keepdim=keepdim))
-    record("mean", [], plane, grid, lambda x: x.mean())
+    few, many = (integers(grid[0], shape, generator) for shape in ((2, 4, 6, 6), (2, 44, 4, 4)))
+    for x, options in ((plane, [True, False]), (few, [False]), (many, [False])):
+        for dims in ([-1], [2, 3], [1], [0, 2]):
+            for keepdim in options:
+                record("mean", [dims, {"keepdim": keepdim}], x, grid, lambda x: x.mean(dims, keepdim=keepdim))
+        record("mean", [], x, grid, lambda x: x.mean())
+    for dims in ([-1], [1], [1, 2]):
+        record("mean", [dims], line, grid, lambda x: x.mean(dims))
+    for dims in ([2, 3, 4], [1]):
+        record("mean", [dims], volume, grid, lambda x: x.mean(dims))
+    for ints in (few, many):
+        record("avgPool2d", [2], ints, grid, lambda x: F.avg_pool2d(x, 2))
+        record("adaptiveAvgPool2d", [3], ints, grid, lambda x: F.adaptive_avg_pool2d(x, 3))
     for dims in ([-1], [1], [2, 3]):
         record("std", [dims], plane, grid, lambda x: x.std(dims))
         record("std", [dims, {"unbiased": False}], plane, grid, lambda x: x.std(dims, unbiased=False))

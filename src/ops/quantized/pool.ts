@@ -1,17 +1,18 @@
 /**
- * Pooling of quantized tensors. Maxima are those of the integers. A mean is that of the integers too, on the same grid, and
- * PyTorch rounds it in two ways, with S = Σ (q − zeroPoint) over a window and n its divisor:
+ * Pooling of quantized tensors. Maxima are those of the integers. A mean is that of the integers too, on the same grid: with
+ * S = Σ (q − zeroPoint) over a window and n its divisor, it is
  *
- *     in 1 and 2 dimensions, and every adaptive pool    nearbyint(fl(S · fl(1/n)) + zeroPoint)
- *     in 3 dimensions, and in 2 of quint8 on qnnpack    nearbyint(S · fl(1/n)) + zeroPoint
+ *     clamp(nearbyint(fl(fl(S) · fl(1/n))) + zeroPoint)
  *
- * (Of channels-last tensors it takes the second way everywhere, so ties may come out one step apart: Octet has no such layout.)
+ * in every rank and on every engine: rounded first, then shifted by the zero point. PyTorch does so for channels-last
+ * tensors, which is what its quantized convolutions give, and so what pools see in a network. For contiguous tensors it adds an
+ * odd zero point before rounding in some of its kernels, and then ties come out one step apart. Octet has no memory formats, and
+ * takes the way that networks take.
  *
  * On engine qnnpack PyTorch also ignores countIncludePad and divisorOverride for quint8, and a max pool with both padding and
  * dilation sees the edge instead of the padding, which may lie outside the window; here every engine does the same.
  */
-import { float64, quint8 } from "../../core/dtype.ts";
-import { getEngine } from "../../core/engine.ts";
+import { float64 } from "../../core/dtype.ts";
 import { OctetError } from "../../core/errors.ts";
 import { roundHalfEven } from "../../core/rounding.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -71,7 +72,7 @@ function centred(x: Tensor): Tensor {
 }
 
 /** The integers from the sums of all windows; `divisors` are those of one plane. */
-function rounded(x: Tensor, sums: Tensor, divisors: ArrayLike<number>, addsFirst: boolean): Tensor {
+function rounded(x: Tensor, sums: Tensor, divisors: ArrayLike<number>): Tensor {
   const quantizer = perTensorOf(x);
   const { zeroPoint } = quantizer;
   const { min, max } = x.dtype;
@@ -80,8 +81,7 @@ function rounded(x: Tensor, sums: Tensor, divisors: ArrayLike<number>, addsFirst
   const factors = Float32Array.from(divisors, (n) => 1 / n);
   for (let i = 0; i < out.length; i++) {
     const mean = Math.fround(Math.fround(values[i]) * factors[i % factors.length]);
-    const q = addsFirst ? roundHalfEven(Math.fround(mean + zeroPoint)) : roundHalfEven(mean) + zeroPoint;
-    out[i] = Math.min(Math.max(q, min), max);
+    out[i] = Math.min(Math.max(roundHalfEven(mean) + zeroPoint, min), max);
   }
   return fromIntegers(out, sums.shape, x.dtype, quantizer);
 }
@@ -103,8 +103,7 @@ function avgForm(op: typeof avgPool2d, rank: SpatialRank): void {
     const counts = op(ones, kernelSize, { ...options, ...SUM }).elements();
     const means = op(ones, kernelSize, options).elements();
     const divisors = Float64Array.from(counts, (count, i) => roundHalfEven(count / means[i]));
-    const addsFirst = rank < 3 && !(getEngine() === "qnnpack" && x.dtype === quint8);
-    return rounded(x, sums, divisors, addsFirst);
+    return rounded(x, sums, divisors);
   });
 }
 
@@ -117,7 +116,7 @@ function adaptiveForm(op: Op<[input: Tensor, outputSize: AdaptiveSize], Tensor>,
     const means = op(centred(x), outputSize);
     const divisors = windowSizes(x.shape.slice(x.ndim - rank), means.shape.slice(x.ndim - rank));
     const sums = Float64Array.from(means.elements(), (mean, i) => roundHalfEven(mean * divisors[i % divisors.length]));
-    return rounded(x, Tensor.fromArray(sums, means.shape, float64), divisors, true);
+    return rounded(x, Tensor.fromArray(sums, means.shape, float64), divisors);
   });
 }
 

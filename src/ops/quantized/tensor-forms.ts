@@ -3,13 +3,14 @@
  * along; comparisons see the real values; the rest has no quantized form, as in PyTorch. Importing this file registers
  * the forms.
  */
-import { float32, float64 } from "../../core/dtype.ts";
+import { float32, float64, quint8 } from "../../core/dtype.ts";
+import { getEngine } from "../../core/engine.ts";
 import { OctetError } from "../../core/errors.ts";
 import type { Quantizer } from "../../core/qparams.ts";
 import { sameQuantizer } from "../../core/qparams.ts";
 import { roundHalfEven } from "../../core/rounding.ts";
 import type { Shape } from "../../core/shape.ts";
-import { wrapDim, wrapDims } from "../../core/shape.ts";
+import { contiguousStrides, wrapDim, wrapDims } from "../../core/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Operand } from "../broadcast.ts";
 import { eq, equal, ge, gt, le, lt, ne } from "../comparison.ts";
@@ -23,6 +24,7 @@ import { quantizedForm } from "../op.ts";
 import { dequantize, fromIntegers, perTensorOf, quantizePerTensor, quantizerOf } from "../quantize.ts";
 import { flip } from "../rearrange.ts";
 import { countOf, mean } from "../reduce.ts";
+import type { ReducePlan } from "../reduction.ts";
 import { planOf, reduced } from "../reduction.ts";
 import { argsort, sort, topk } from "../sort.ts";
 import { std } from "../statistics.ts";
@@ -175,25 +177,41 @@ function backOnGrid(x: Tensor, values: Tensor): Tensor {
 }
 
 /**
- * Over the last dimensions of a contiguous tensor, nearbyint(Σ q / n), exactly; else the mean of the real values, rounded. Where
- * the last dimension stays, these are summed as PyTorch does it.
+ * Means of the real values, summed in single precision and rounded to the grid, which adds the zero point after rounding. As in
+ * the pools, x is taken to be channels-last (of three dimensions and more), as PyTorch's convolutions leave it: this tells in
+ * which order it sums. On engine qnnpack PyTorch averages planes of quint8 exactly: nearbyint(fl(Σ (q − zeroPoint) · fl(1/n))) + zeroPoint.
  */
 quantizedForm(mean, (x, dim, options) => {
   const plan = planOf("mean", x, dim, options);
-  const innermost = plan.dims.every((d, i) => d === x.ndim - plan.dims.length + i);
-  if (!innermost && x.isContiguous() && !plan.dims.includes(x.ndim - 1)) {
-    const n = countOf(x, plan);
-    const means = singlePrecisionSums(dequantize(x), plan.dims).map((sum) => sum / n);
-    return backOnGrid(x, Tensor.fromArray(means, plan.shape, float32));
-  }
-  if (!innermost || !x.isContiguous()) return backOnGrid(x, mean(dequantize(x), dim, options));
   const n = countOf(x, plan);
+  if (getEngine() === "qnnpack" && x.dtype === quint8 && x.ndim === 4 && String(plan.dims) === "2,3") {
+    return exactMean(x, plan, n);
+  }
+  const { values, strides } = channelsLast(dequantize(x));
+  const means = singlePrecisionSums(values, x.shape, strides, plan.dims).map((sum) => sum / n);
+  return backOnGrid(x, Tensor.fromArray(means, plan.shape, float32));
+});
+
+/** The values of x [N, C, *] in the order of [N, *, C], and the strides that its dimensions have there. */
+function channelsLast(x: Tensor): { values: Float32Array; strides: Shape } {
+  const dims = x.shape.map((_, d) => d);
+  const order = x.ndim < 3 ? dims : [0, ...dims.slice(2), 1];
+  const inMemory = permute(x, order);
+  const steps = contiguousStrides(inMemory.shape);
+  return { values: inMemory.elements() as Float32Array, strides: dims.map((d) => steps[order.indexOf(d)]) };
+}
+
+function exactMean(x: Tensor, plan: ReducePlan<unknown>, n: number): Tensor {
+  const quantizer = perTensorOf(x);
+  const { zeroPoint } = quantizer;
   const sums = reduced("sum", integersOf(x), plan, float64).elements();
+  const factor = Math.fround(1 / n);
   const out = x.dtype.allocate(sums.length);
   for (let i = 0; i < out.length; i++) {
-    const q = roundHalfEven(Math.fround(Math.fround(sums[i]) / n));
+    const q = roundHalfEven(Math.fround(Math.fround(sums[i] - n * zeroPoint) * factor)) + zeroPoint;
     out[i] = Math.min(Math.max(q, x.dtype.min), x.dtype.max);
   }
-  return fromIntegers(out, plan.shape, x.dtype, perTensorOf(x));
-});
+  return fromIntegers(out, plan.shape, x.dtype, quantizer);
+}
+
 quantizedForm(std, (x, dim, options) => backOnGrid(x, std(dequantize(x), dim, options)));
