@@ -114,4 +114,5 @@ export {
 } from "./learnable-fake-quantize.ts";
 export { chooseQparamsOptimized } from "./quantized/embedding.ts";
 export { _saturateWeightToFp16 } from "./quantized/linear-fp16.ts";
+export { quantizedBatchNorm } from "./quantized/norm.ts";
 export { quantizedGru, quantizedLstm } from "./quantized/rnn.ts";

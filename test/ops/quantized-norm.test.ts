@@ -1,6 +1,6 @@
 /** What the quantized normalizations refuse, and inputs without elements; numbers are in quantized-golden.test.ts. */
 import { describe, expect, it } from "vitest";
-import { nn, ones, ops, quantizePerTensor, quint8, randn, zeros } from "../../src/index.ts";
+import { nn, ones, ops, quantizePerTensor, quantizedBatchNorm, quint8, randn, zeros } from "../../src/index.ts";
 
 const { batchNorm, batchNorm2d, batchNorm1dRelu, groupNorm, instanceNorm, layerNorm } = ops.quantized;
 const input = (...shape: number[]) => quantizePerTensor(randn(shape), 0.05, 100, quint8);
@@ -44,6 +44,19 @@ describe("quantized normalizations refuse", () => {
   ])("%s", (_what, run, message) => {
     expect(run).toThrow(message);
   });
+});
+
+it("quantizedBatchNorm is the operator of two to five dimensions", () => {
+  const args = [x, six, six, zeros([6]), six, 1e-5, 0.1, 3] as const;
+  expect(
+    quantizedBatchNorm(...args)
+      .dequantize()
+      .tolist(),
+  ).toEqual(
+    batchNorm(...args)
+      .dequantize()
+      .tolist(),
+  );
 });
 
 it("quantized normalizations take empty inputs", () => {

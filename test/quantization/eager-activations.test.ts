@@ -11,6 +11,8 @@ import {
   nn,
   noGrad,
   ones,
+  quantizePerTensor,
+  quint8,
   quantization as q,
   randn,
 } from "../../src/index.ts";
@@ -252,6 +254,37 @@ describe("conversion", () => {
     noGrad(() => prepared(x));
     return q.convert(prepared).get(1);
   };
+
+  const image = [2, 4, 5, 5];
+  const bnRelu = () => new nn.intrinsic.BNReLU2d(new nn.BatchNorm2d(4), new nn.ReLU()).eval();
+  it.each<[name: string, float: () => nn.Module, size: number[]]>([
+    ["Hardswish", () => new nn.Hardswish(), image],
+    ["ELU", () => new nn.ELU(0.5), image],
+    ["LeakyReLU", () => new nn.LeakyReLU(0.3), image],
+    ["PReLU", () => new nn.PReLU({ numParameters: 4 }), image],
+    ["Dropout", () => new nn.Dropout(0.3), image],
+    ["BatchNorm2d", () => new nn.BatchNorm2d(4, { eps: 1e-3 }), image],
+    ["BatchNorm3d", () => new nn.BatchNorm3d(4), [...image, 2]],
+    ["BNReLU2d", bnRelu, image],
+    ["LayerNorm", () => new nn.LayerNorm(5), image],
+    ["InstanceNorm1d", () => new nn.InstanceNorm1d(4, { affine: true }), [2, 4, 5]],
+    ["InstanceNorm2d", () => new nn.InstanceNorm2d(4), image],
+    ["InstanceNorm3d", () => new nn.InstanceNorm3d(4, { eps: 1e-3 }), [...image, 2]],
+  ])("makes the same %s of a float module and qparams", (name, make, size) => {
+    const float = make().eval();
+    float.qconfig = new q.QConfig({ activation: q.defaultObserver, weight: q.defaultObserver });
+    const int8 = swapped(float, randn(size));
+    const Class = int8.constructor as unknown as {
+      fromReference(module: nn.Module, scale: number, zeroPoint: number): nn.Module;
+    };
+    const { scale = 1, zero_point: zeroPoint = 0 } = int8 as { scale?: number; zero_point?: number };
+    const made = Class.fromReference(float, scale, zeroPoint);
+    expect(String(made)).toMatch(new RegExp(`^Quantized${name}\\(`));
+    expect(String(made)).toBe(String(int8));
+    expect(made).toBeInstanceOf(int8.constructor);
+    const x = quantizePerTensor(randn(size), 0.03, 120, quint8);
+    expect((made(x) as Tensor).dequantize().tolist()).toEqual((int8(x) as Tensor).dequantize().tolist());
+  });
 
   it("warns of a slope that is not quint8, and of running statistics of instances", () => {
     const warnings: string[] = [];

@@ -117,4 +117,17 @@ export {
   quantizedRnnReluCellDynamic,
   quantizedRnnTanhCellDynamic,
 } from "./rnn.ts";
-export * from "./norm.ts";
+export type { QuantizedBatchNorm } from "./norm.ts";
+export {
+  batchNorm,
+  batchNorm1d,
+  batchNorm1dRelu,
+  batchNorm2d,
+  batchNorm2dRelu,
+  batchNorm3d,
+  batchNorm3dRelu,
+  batchNormRelu,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+} from "./norm.ts";

@@ -28,6 +28,7 @@ import type { IntegerArray } from "../../kernels/quantized-kernels.ts";
 import { floatElements } from "../../tensor/convert.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Op } from "../op.ts";
+import { composite } from "../op.ts";
 import { fromIntegers, perTensorOf } from "../quantize.ts";
 import { checkQuantized, quantizedOperator } from "./operator.ts";
 
@@ -139,6 +140,9 @@ export const batchNormRelu = batchNormOf("batchNormRelu", "batch_norm_relu", [2,
 export const batchNorm1dRelu = batchNormOf("batchNorm1dRelu", "batch_norm1d_relu", [2, 3], true);
 export const batchNorm2dRelu = batchNormOf("batchNorm2dRelu", "batch_norm2d_relu", [4], true);
 export const batchNorm3dRelu = batchNormOf("batchNorm3dRelu", "batch_norm3d_relu", [5], true);
+
+/** {@link batchNorm} under the name that it has beside the float operators (`torch.quantized_batch_norm`). */
+export const quantizedBatchNorm: QuantizedBatchNorm = composite("quantizedBatchNorm", (...args) => batchNorm(...args));
 
 // ---------------------------------------------------------------- layer, group and instance normalization
 
