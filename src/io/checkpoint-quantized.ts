@@ -4,7 +4,7 @@ import { qint32, qint8, quint2x4, quint4x2, quint8 } from "../core/dtype.ts";
 import { FileFormatError, formatShape } from "../core/errors.ts";
 import { MAX_ELEMENTS, contiguousStrides, sameShape } from "../core/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkedNumel } from "./element-types.ts";
+import { checkedNumel } from "../core/element-types.ts";
 import { isTuple } from "./pickle.ts";
 import type { PickleValue } from "./pickle-values.ts";
 import { PythonName, ScriptObject, describe } from "./pickle-values.ts";

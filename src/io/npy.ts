@@ -6,9 +6,9 @@
 import { FileFormatError, formatShape } from "../core/errors.ts";
 import { MAX_ELEMENTS, contiguousStrides } from "../core/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { ElementName, ElementType } from "./element-types.ts";
-import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements } from "./element-types.ts";
-import { parseFile, writeFileAtomic } from "./files.ts";
+import type { ElementName, ElementType } from "../core/element-types.ts";
+import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements } from "../core/element-types.ts";
+import { parseFile, writeFileAtomic } from "../core/files.ts";
 
 /** NumPy's type codes (kind and bytes per element) and what they are here. */
 const typeCodes: Readonly<Record<string, ElementName>> = Object.freeze({

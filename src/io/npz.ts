@@ -3,7 +3,7 @@ import { FileFormatError } from "../core/errors.ts";
 import type { StateDictLike } from "../nn/state-dict.ts";
 import { toStateMap } from "../nn/state-dict.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { parseFile, writeFileAtomic } from "./files.ts";
+import { parseFile, writeFileAtomic } from "../core/files.ts";
 import { readNpy, writeNpy } from "./npy.ts";
 import { openZip, writeZip } from "./zip.ts";
 

@@ -6,8 +6,8 @@ import type { DType, NumericArray } from "../core/dtype.ts";
 import { FileFormatError, formatShape } from "../core/errors.ts";
 import type { Quantizer } from "../core/qparams.ts";
 import { perChannelAffine, perChannelAffineFloatQparams, perTensorAffine } from "../core/qparams.ts";
-import type { ElementType } from "./element-types.ts";
-import { elementTypes } from "./element-types.ts";
+import type { ElementType } from "../core/element-types.ts";
+import { elementTypes } from "../core/element-types.ts";
 
 /** What a file says about a quantized tensor besides its integers. Nothing in it is trusted. */
 export type StoredQparams =

@@ -19,7 +19,7 @@ import { isPerTensor, perChannelAffine, perChannelAffineFloatQparams, perTensorA
 import { MAX_ELEMENTS } from "../core/shape.ts";
 import { fromIntegers, intRepr } from "../ops/quantize.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkedNumel, elementTypeOf } from "./element-types.ts";
+import { checkedNumel, elementTypeOf } from "../core/element-types.ts";
 import { isJsonObject, parseJson } from "./json.ts";
 import type { StoredQparams } from "./quantized-tensors.ts";
 import { checkedQuantizer, storedLength, storedTypeOf, unpackIntegers } from "./quantized-tensors.ts";

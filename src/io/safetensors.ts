@@ -8,9 +8,16 @@ import { FileFormatError, OctetError, formatShape } from "../core/errors.ts";
 import type { StateDictLike } from "../nn/state-dict.ts";
 import { toStateMap } from "../nn/state-dict.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { ElementName, ElementType } from "./element-types.ts";
-import { checkedNumel, decodeElements, elementTypeOf, elementTypes, encodeElements, isCount } from "./element-types.ts";
-import { parseFile, writeFileAtomic } from "./files.ts";
+import type { ElementName, ElementType } from "../core/element-types.ts";
+import {
+  checkedNumel,
+  decodeElements,
+  elementTypeOf,
+  elementTypes,
+  encodeElements,
+  isCount,
+} from "../core/element-types.ts";
+import { parseFile, writeFileAtomic } from "../core/files.ts";
 import { isJsonObject, parseJson } from "./json.ts";
 import { QUANTIZED, joinQuantized, splitQuantized } from "./safetensors-quantized.ts";
 

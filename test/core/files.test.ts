@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileFormatError, OctetError } from "../../src/core/errors.ts";
-import { parseFile, readFile, writeFileAtomic } from "../../src/io/files.ts";
+import { parseFile, readFile, writeFileAtomic } from "../../src/core/files.ts";
 
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "octet-io-"))));

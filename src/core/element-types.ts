@@ -5,9 +5,9 @@
  * uint32 → int64. int64 and uint64 become int64; a value that a double cannot hold exactly (beyond ±(2^53 − 1)) is an
  * error, never rounded.
  */
-import type { DType, NumericArray } from "../core/dtype.ts";
-import { bool, float16, float32, float64, int16, int32, int64, int8, uint8 } from "../core/dtype.ts";
-import { FileFormatError, OctetError } from "../core/errors.ts";
+import type { DType, NumericArray } from "./dtype.ts";
+import { bool, float16, float32, float64, int16, int32, int64, int8, uint8 } from "./dtype.ts";
+import { FileFormatError, OctetError } from "./errors.ts";
 
 /** Names of stored element types, as safetensors spells them. */
 export type ElementName =
