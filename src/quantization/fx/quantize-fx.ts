@@ -1,6 +1,7 @@
 /** Graph-mode quantization (`torch.ao.quantization.quantize_fx`): no stubs, no lists of what to fuse. */
 import { OctetError } from "../../core/errors.ts";
 import { GraphModule } from "../../fx/graph-module.ts";
+import { deepCopy } from "../../nn/deep-copy.ts";
 import { Module } from "../../nn/module.ts";
 import { BackendConfig } from "../backend-config/backend-config.ts";
 import type { BackendConfigDict } from "../backend-config/backend-config.ts";
@@ -42,8 +43,8 @@ export interface FuseFxOptions {
 }
 
 /**
- * A copy of `model`, traced, with modules fused and observers inserted; run it on calibration data, then
- * {@link convertFx} it. The model must be in evaluation mode for batch norms to be folded.
+ * A copy of `model` (its parameters are shared), traced, with modules fused and observers inserted; run it on calibration
+ * data, then {@link convertFx} it. The model must be in evaluation mode for batch norms to be folded.
  *
  * `exampleInputs` are PyTorch's: they are kept for its signature, tracing needs no values.
  *
@@ -73,7 +74,7 @@ export function fuseFx(model: Module, options: FuseFxOptions = {}): GraphModule 
   checkModule("fuse_fx", model);
   const config = options.fuseCustomConfig ?? new FuseCustomConfig();
   const { preservedAttributes } = config instanceof FuseCustomConfig ? config : FuseCustomConfig.fromDict(config);
-  const { traced } = traceModel(model.deepCopy(), new QuantizationTracer());
+  const { traced } = traceModel(sharingParameters(model), new QuantizationTracer());
   preserve(model, traced, preservedAttributes);
   return fuse(traced, false, backendOf(options.backendConfig));
 }
@@ -102,7 +103,7 @@ function prepareModel(
     prepareCustomConfig,
     backendConfig: backendOf(options.backendConfig),
   };
-  const prepared = traceAndPrepare(model.deepCopy(), settings, isQat, false);
+  const prepared = traceAndPrepare(isQat ? model.deepCopy() : sharingParameters(model), settings, isQat, false);
   preserve(model, prepared, prepareCustomConfig.preservedAttributes);
   return prepared;
 }
@@ -160,9 +161,14 @@ function convertModel(graphModule: GraphModule, options: ConvertFxOptions, isRef
     backendConfig: backendOf(options.backendConfig),
     removeQconfig: options.removeQconfig ?? true,
   };
-  const converted = convert(graphModule.deepCopy(), convertOptions);
+  const converted = convert(sharingParameters(graphModule), convertOptions);
   preserve(graphModule, converted, convertCustomConfig.preservedAttributes);
   return converted;
+}
+
+/** A copy with the same parameters: neither calibration nor conversion changes them. Buffers are copied. */
+function sharingParameters<M extends Module>(model: M): M {
+  return deepCopy(model, new Map([...model.parameters()].map((parameter) => [parameter, parameter])));
 }
 
 /** A copy, because preparing adds rules for fused and trained classes. */
