@@ -47,6 +47,8 @@ type FunctionName =
   | "addFixedAway"
   | "mulIntegers"
   | "multiplyInt8"
+  | "multiplyInt8Bytes"
+  | "narrow"
   | "directInt8"
   | "packRows"
   | "packWindows"

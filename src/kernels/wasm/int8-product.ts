@@ -14,14 +14,18 @@ interface Int8Product {
   readonly a: number;
   readonly b: number;
   readonly c: number;
+  /** B consists of bytes. */
+  readonly bytes?: boolean;
 }
 
 /** C[m, n] = A[m, k] · B[k, n] of whole panels, C with rows of n. */
-export function multiplyInt8(code: WasmCode, { m, n, depth, a, b, c }: Int8Product): void {
+export function multiplyInt8(code: WasmCode, { m, n, depth, a, b, c, bytes = false }: Int8Product): void {
   const steps = depth / 2;
+  const [aStep, bStep] = [A_STEP, bytes ? B_STEP / 2 : B_STEP];
+  const multiply = bytes ? code.multiplyInt8Bytes : code.multiplyInt8;
   for (let t = 0; t < steps; t += BLOCK_STEPS) {
     const count = Math.min(BLOCK_STEPS, steps - t);
-    const [aBlock, bBlock] = [a + A_STEP * t, b + B_STEP * t];
-    code.multiplyInt8(m, n, count, aBlock, A_STEP * steps, bBlock, B_STEP * steps, c, 4 * n, t > 0 ? 1 : 0);
+    const [aBlock, bBlock] = [a + aStep * t, b + bStep * t];
+    multiply(m, n, count, aBlock, aStep * steps, bBlock, bStep * steps, c, 4 * n, t > 0 ? 1 : 0);
   }
 }

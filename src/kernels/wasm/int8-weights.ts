@@ -17,7 +17,20 @@ import { FLIP } from "./quantize.ts";
 export interface WeightLayout {
   readonly width: 8 | 4 | 1;
   readonly groups: number;
+  /** Panels of 8 only: as bytes, which only symmetric signed weights can be ({@link fitBytes}). */
+  readonly bytes?: boolean;
 }
+
+/** Whether a weight less its zero points is signed bytes. */
+export function fitBytes(weights: Int8Weights): boolean {
+  const known = fitting.get(weights);
+  if (known !== undefined) return known;
+  const fit = weights.data instanceof Int8Array && weights.zeroPoints.every((zeroPoint) => zeroPoint === 0);
+  fitting.set(weights, fit);
+  return fit;
+}
+
+const fitting = new WeakMap<Int8Weights, boolean>();
 
 /** The steps of k, a multiple of 8, that panels of such rows have. */
 export function paddedDepth(depth: number): number {
@@ -25,8 +38,8 @@ export function paddedDepth(depth: number): number {
 }
 
 /** Bytes of one group. */
-export function groupBytes({ rows, depth }: Int8Weights, { width, groups }: WeightLayout): number {
-  return 2 * roundUp(rows / groups, width) * paddedDepth(depth);
+export function groupBytes({ rows, depth }: Int8Weights, { width, groups, bytes }: WeightLayout): number {
+  return (bytes ? 1 : 2) * roundUp(rows / groups, width) * paddedDepth(depth);
 }
 
 interface Packed {
@@ -58,7 +71,7 @@ export function packedWeights(engine: WasmEngine, weights: Int8Weights, layout: 
 }
 
 function sameLayout(a: WeightLayout, b: WeightLayout): boolean {
-  return a.width === b.width && a.groups === b.groups;
+  return a.width === b.width && a.groups === b.groups && a.bytes === b.bytes;
 }
 
 function pack(engine: WasmEngine, weights: Int8Weights, layout: WeightLayout, address: number): void {
@@ -106,14 +119,17 @@ function packPanels(
     const isSigned = data instanceof Int8Array;
     const operand = memory.operand(data);
     const buffer = memory.allocateFor(operand, 4 * depth);
+    const wide = memory.allocateBytes(layout.bytes ? 2 * width * padded : 0);
     const zeros = memory.table(zeroPoints.map((zeroPoint) => zeroPoint + (isSigned ? 128 : 0)));
     for (let i = 0; i < roundUp(inGroup, width); i += 4) {
       const first = group * inGroup + Math.min(i, inGroup - 1); // a panel's second half may be empty
       const count = Math.max(1, Math.min(4, inGroup - i));
       const source = memory.read(operand, first * depth, count * depth, buffer);
-      const panel = to + 2 * width * padded * Math.floor(i / width) + 4 * (i % width);
+      const start = layout.bytes ? wide : to + 2 * width * padded * Math.floor(i / width);
+      const panel = start + 4 * (i % width);
       code.packRows(source, depth, count - 1, padded, isSigned ? FLIP : 0, zeros + 4 * first, 4, panel, step);
       clearPadding(memory, depth, padded, panel, step);
+      if (layout.bytes && i % width !== 0) code.narrow(wide, to + padded * (i - 4), width * padded);
     }
   });
 }

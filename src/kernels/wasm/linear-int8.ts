@@ -8,15 +8,13 @@ import { roundUp } from "./blocks.ts";
 import type { WasmEngine } from "./engine.ts";
 import { Finisher } from "./epilogue.ts";
 import { multiplyInt8 } from "./int8-product.ts";
-import { keptWeights, packedWeights, paddedDepth } from "./int8-weights.ts";
+import { fitBytes, keptWeights, packedWeights, paddedDepth } from "./int8-weights.ts";
 import { FLIP } from "./quantize.ts";
 
 /** Bytes of packed input, and output columns, that are worked on at a time; sums are 4 bytes each. */
 const BLOCK_BYTES = 131072;
 const MAX_ROWS = 128;
 const BLOCK_COLUMNS = 256;
-
-const LAYOUT = { width: 8, groups: 1 } as const;
 
 /** As {@link QuantizedKernels.linearInt8}, for outputs that the epilogue writes. */
 export function linearInt8(
@@ -28,9 +26,10 @@ export function linearInt8(
   out: ByteArray | Float32Array,
 ): void {
   const { memory } = engine;
-  const kept = keptWeights(engine, weights, LAYOUT);
+  const layout = { width: 8, groups: 1, bytes: fitBytes(weights) } as const;
+  const kept = keptWeights(engine, weights, layout);
   memory.frame(() => {
-    const panels = kept ?? packedWeights(engine, weights, LAYOUT);
+    const panels = kept ?? packedWeights(engine, weights, layout);
     const { depth, rows } = weights;
     const [source, result] = [memory.operand(input.data), memory.operand(out)];
     const blockRows = Math.min(roundUp(m, 4), rowsOfBlock(depth));
@@ -48,7 +47,7 @@ export function linearInt8(
     for (let i = 0; i < m; i += blockRows) {
       const count = Math.min(blockRows, m - i);
       pack(memory.read(source, i * depth, count * depth, buffers.input), count, buffers.panels);
-      multiplyRows(engine, finisher, { count, columns, depth, panels, size }, buffers);
+      multiplyRows(engine, finisher, { count, columns, depth, panels, bytes: layout.bytes, size }, buffers);
       if (columns === rows) memory.write(result, i * rows, count * rows, buffers.padded);
       else {
         engine.code.compactRows(buffers.padded, columns * size, buffers.out, rows * size, count);
@@ -87,6 +86,7 @@ interface RowBlock {
   readonly depth: number;
   /** Address of the packed weight. */
   readonly panels: number;
+  readonly bytes: boolean;
   /** Bytes of an output element. */
   readonly size: number;
 }
@@ -95,15 +95,15 @@ interface RowBlock {
 function multiplyRows(
   engine: WasmEngine,
   finisher: Finisher,
-  { count, columns, depth, panels, size }: RowBlock,
+  { count, columns, depth, panels, bytes, size }: RowBlock,
   buffers: { readonly panels: number; readonly sums: number; readonly padded: number },
 ): void {
   const padded = paddedDepth(depth);
   for (let j = 0; j < columns; j += BLOCK_COLUMNS) {
     const width = Math.min(BLOCK_COLUMNS, columns - j);
-    const weightPanels = panels + 2 * j * padded;
+    const weightPanels = panels + (bytes ? 1 : 2) * j * padded;
     const { panels: a, sums: c } = buffers;
-    multiplyInt8(engine.code, { m: count, n: width, depth: padded, a, b: weightPanels, c });
+    multiplyInt8(engine.code, { m: count, n: width, depth: padded, a, b: weightPanels, c, bytes });
     finisher.run({
       sums: buffers.sums,
       sumsRow: 4 * width,

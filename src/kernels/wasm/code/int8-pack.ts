@@ -2,7 +2,7 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from "../assembler.ts";
 import { f32x4, i32, v128 } from "../instructions.ts";
 import type { Value } from "../instructions.ts";
-import { i16x8 } from "../integer-instructions.ts";
+import { i16x8, i8x16 } from "../integer-instructions.ts";
 import { transpose4x4 } from "./pack.ts";
 
 export function emitInt8Pack(module: ModuleBuilder): void {
@@ -10,6 +10,7 @@ export function emitInt8Pack(module: ModuleBuilder): void {
   emitPackWindows(module);
   emitWidenPlanes(module);
   emitCompactRows(module);
+  emitNarrow(module);
 }
 
 /** Bytes at an address, less a zero point: `flip` turns signed bytes into unsigned ones 128 above. */
@@ -222,6 +223,18 @@ function emitCompactRows(module: ModuleBuilder): void {
       f.forRange(at, 0, targetRow, 16, () => f.run(v128.store(i32.add(target, at), v128.load(i32.add(source, at)))));
       f.increase(source, sourceRow);
       f.increase(target, targetRow);
+    });
+  });
+}
+
+/** narrow: `count` 16-bit numbers that are bytes, a multiple of 16, as bytes. */
+function emitNarrow(module: ModuleBuilder): void {
+  module.func("narrow", { source: "i32", target: "i32", count: "i32" }, (f, { source, target, count }) => {
+    f.set(count, i32.shrU(count, 4));
+    f.repeat(count, () => {
+      f.run(v128.store(target, i8x16.narrowS(v128.load(source), v128.load(source, 16))));
+      f.increase(source, 32);
+      f.increase(target, 16);
     });
   });
 }

@@ -11,7 +11,7 @@
  */
 import type { FunctionHandle, ModuleBuilder } from "../assembler.ts";
 import { i32, v128 } from "../instructions.ts";
-import { i32x4 } from "../integer-instructions.ts";
+import { i16x8, i32x4 } from "../integer-instructions.ts";
 
 export const INT8_TILE_ROWS = 4;
 export const INT8_TILE_COLUMNS = 8;
@@ -25,10 +25,16 @@ export const B_STEP = 32;
 /**
  * multiplyInt8: C[m, n] = A · B, or C += A · B, for m of A's rows and n/8 panels of B, n a multiple of 8; C has room for m
  * rows of n. Panels lie `aPanel` and `bPanel` bytes apart, of which `steps` steps are used. A panel of B stays in the
- * first-level cache while all of A passes by.
+ * first-level cache while all of A passes by. multiplyInt8Bytes: B is bytes, as weights mostly are, which is half as much
+ * to read where each is used once.
  */
 export function emitMultiplyInt8(module: ModuleBuilder): void {
-  const tiles = [1, 2, 3, 4].map((rows) => emitTile(module, rows));
+  emitLoops(module, "multiplyInt8", false);
+  emitLoops(module, "multiplyInt8Bytes", true);
+}
+
+function emitLoops(module: ModuleBuilder, name: string, bytes: boolean): void {
+  const tiles = [1, 2, 3, 4].map((rows) => emitTile(module, rows, bytes));
   const types = {
     m: "i32",
     n: "i32",
@@ -41,7 +47,7 @@ export function emitMultiplyInt8(module: ModuleBuilder): void {
     cRow: "i32",
     accumulate: "i32",
   } as const;
-  module.func("multiplyInt8", types, (f, p) => {
+  module.func(name, types, (f, p) => {
     const [j, left, a, c] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
     const callTile = (rows: number): void => f.call(tiles[rows - 1], p.steps, a, p.b, c, p.cRow, p.accumulate);
     f.forRange(j, 0, p.n, INT8_TILE_COLUMNS, () => {
@@ -65,10 +71,11 @@ export function emitMultiplyInt8(module: ModuleBuilder): void {
 }
 
 /** One row has little to do between two jumps: it takes four steps at a time. */
-function emitTile(module: ModuleBuilder, rows: number): FunctionHandle {
+function emitTile(module: ModuleBuilder, rows: number, bytes: boolean): FunctionHandle {
+  const bStep = bytes ? B_STEP / 2 : B_STEP;
   const unrolled = rows === 1 ? 4 : 1;
   const types = { steps: "i32", a: "i32", b: "i32", c: "i32", cRow: "i32", accumulate: "i32" } as const;
-  return module.func(`int8Tile${rows}`, types, (f, p) => {
+  return module.func(`int8Tile${rows}${bytes ? "Bytes" : ""}`, types, (f, p) => {
     const sums = Array.from({ length: rows }, () => [f.local("v128"), f.local("v128")]);
     const weights = [f.local("v128"), f.local("v128")];
     const broadcast = f.local("v128");
@@ -82,14 +89,17 @@ function emitTile(module: ModuleBuilder, rows: number): FunctionHandle {
     if (unrolled > 1) f.set(p.steps, i32.shrU(p.steps, 2));
     f.repeat(p.steps, () => {
       for (let step = 0; step < unrolled; step++) {
-        weights.forEach((vector, j) => f.set(vector, v128.load(p.b, step * B_STEP + 16 * j)));
+        weights.forEach((vector, j) => {
+          const at = step * bStep + (bStep / 2) * j;
+          f.set(vector, bytes ? i16x8.load8x8S(p.b, at) : v128.load(p.b, at));
+        });
         sums.forEach((row, i) => {
           f.set(broadcast, v128.loadSplat32(p.a, step * A_STEP + 4 * i));
           row.forEach((sum, j) => f.set(sum, i32x4.add(sum, i32x4.dotI16(broadcast, weights[j]))));
         });
       }
       f.increase(p.a, unrolled * A_STEP);
-      f.increase(p.b, unrolled * B_STEP);
+      f.increase(p.b, unrolled * bStep);
     });
     sums.forEach((row, i) => {
       if (i > 0) f.increase(p.c, p.cRow);
