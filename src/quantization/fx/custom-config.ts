@@ -1,7 +1,9 @@
 /** What graph mode is told about single modules, inputs and outputs (`torch.ao.quantization.fx.custom_config`). */
 import { OctetError } from "../../core/errors.ts";
-import type { BackendConfig } from "../backend-config/backend-config.ts";
-import type { QConfigMapping } from "../qconfig-mapping.ts";
+import type { BackendConfigDict } from "../backend-config/backend-config.ts";
+import { BackendConfig } from "../backend-config/backend-config.ts";
+import type { QConfigDict } from "../qconfig-mapping.ts";
+import { QConfigMapping } from "../qconfig-mapping.ts";
 import type { ObservedCustomClass, QuantizedCustomClass } from "../quantization-mappings.ts";
 import { QuantType, _quantTypeFromStr } from "../quant-type.ts";
 import type { ModuleClass } from "../recipes/recipe.ts";
@@ -14,13 +16,15 @@ export interface StandaloneModuleConfigEntry {
   readonly backendConfig: BackendConfig | null;
 }
 
-type StandaloneTuple<K> = readonly [
-  key: K,
-  qconfigMapping: QConfigMapping | null,
+/** A standalone module's settings as plain data. Each may also be the object itself; a backend config stays one. */
+type StandaloneSettings = readonly [
+  qconfigMapping: QConfigMapping | Partial<QConfigDict> | null,
   exampleInputs: unknown,
-  prepareCustomConfig: PrepareCustomConfig | null,
-  backendConfig: BackendConfig | null,
+  prepareCustomConfig: PrepareCustomConfig | PrepareCustomConfigDict | null,
+  backendConfig: BackendConfig | BackendConfigDict | null,
 ];
+
+type StandaloneTuple<K> = readonly [key: K, ...settings: StandaloneSettings];
 
 type ByQuantType<C> = Readonly<Partial<Record<QuantType, ReadonlyMap<ModuleClass, C>>>>;
 
@@ -118,8 +122,12 @@ export class PrepareCustomConfig {
   static fromDict(dict: PrepareCustomConfigDict): PrepareCustomConfig {
     const config = new PrepareCustomConfig();
     checkKeys("PrepareCustomConfig", dict, config.completeDict());
-    for (const entry of dict.standalone_module_name ?? []) config.setStandaloneModuleName(...entry);
-    for (const entry of dict.standalone_module_class ?? []) config.setStandaloneModuleClass(...entry);
+    for (const [name, ...settings] of dict.standalone_module_name ?? []) {
+      config.setStandaloneModuleName(name, ...standaloneObjects("standalone_module_name", settings));
+    }
+    for (const [type, ...settings] of dict.standalone_module_class ?? []) {
+      config.setStandaloneModuleClass(type, ...standaloneObjects("standalone_module_class", settings));
+    }
     for (const [type, float, observed] of mappingEntries(dict.float_to_observed_custom_module_class)) {
       config.setFloatToObservedMapping(float, observed, type);
     }
@@ -221,7 +229,47 @@ export class FuseCustomConfig {
 }
 
 function standaloneTuple<K>([key, entry]: readonly [K, StandaloneModuleConfigEntry]): StandaloneTuple<K> {
-  return [key, entry.qconfigMapping, entry.exampleInputs, entry.prepareCustomConfig, entry.backendConfig];
+  const { qconfigMapping, exampleInputs, prepareCustomConfig, backendConfig } = entry;
+  return [key, qconfigMapping?.toDict() ?? null, exampleInputs, prepareCustomConfig?.toDict() ?? null, backendConfig];
+}
+
+type StandaloneObjects = readonly [
+  qconfigMapping: QConfigMapping | null,
+  exampleInputs: unknown,
+  prepareCustomConfig: PrepareCustomConfig | null,
+  backendConfig: BackendConfig | null,
+];
+
+/** The objects that a tuple without its key stands for. */
+function standaloneObjects(
+  key: string,
+  [mapping, exampleInputs, custom, backend]: StandaloneSettings,
+): StandaloneObjects {
+  return [
+    objectOf(key, QConfigMapping, mapping),
+    exampleInputs,
+    objectOf(key, PrepareCustomConfig, custom),
+    objectOf(key, BackendConfig, backend),
+  ];
+}
+
+/** `value` if it is an object of that class, or the object that a plain dictionary stands for. */
+function objectOf<T extends object, D extends object>(
+  key: string,
+  type: { new (): T; fromDict(dict: D): T },
+  value: T | D | null | undefined,
+): T | null {
+  if (value === null || value === undefined) return null;
+  if (value instanceof type) return value;
+  const prototype: unknown = typeof value === "object" ? Object.getPrototypeOf(value) : undefined;
+  if (prototype === Object.prototype || prototype === null) return type.fromDict(value as D);
+  throw new OctetError(
+    `PrepareCustomConfig.fromDict: ${key} expects a ${type.name} or its dictionary, got ${describe(value)}`,
+  );
+}
+
+function describe(value: unknown): string {
+  return typeof value === "object" && value !== null ? value.constructor.name : typeof value;
 }
 
 function addMapping<C>(by: Map<QuantType, Map<ModuleClass, C>>, type: QuantType, from: ModuleClass, to: C): void {

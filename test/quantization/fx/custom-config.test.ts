@@ -8,6 +8,7 @@ import {
   FuseCustomConfig,
   PrepareCustomConfig,
 } from "../../../src/quantization/fx/custom-config.ts";
+import { defaultQconfig } from "../../../src/quantization/qconfig.ts";
 import { QConfigMapping } from "../../../src/quantization/qconfig-mapping.ts";
 import { QuantType } from "../../../src/quantization/quant-type.ts";
 
@@ -23,7 +24,7 @@ class Quantized extends nn.Identity {
   }
 }
 
-const mapping = new QConfigMapping();
+const mapping = new QConfigMapping().setGlobal(defaultQconfig).setModuleName("head", null);
 const child = new PrepareCustomConfig().setPreservedAttributes(["depth"]);
 const backend = new BackendConfig("mine");
 
@@ -39,8 +40,9 @@ function complete(): PrepareCustomConfig {
     .setPreservedAttributes(["tag"]);
 }
 
+/** Nested configs are plain data, too; only a backend config stays itself. */
 const completeDict = {
-  standalone_module_name: [["block", mapping, [1], child, backend]],
+  standalone_module_name: [["block", mapping.toDict(), [1], { preserved_attributes: ["depth"] }, backend]],
   standalone_module_class: [[nn.Linear, null, [], null, null]],
   float_to_observed_custom_module_class: { static: new Map([[nn.Identity, Observed]]) },
   non_traceable_module_name: ["head"],
@@ -73,6 +75,50 @@ describe("PrepareCustomConfig", () => {
     expect(PrepareCustomConfig.fromDict(complete().toDict())).toEqual(complete());
     expect(new PrepareCustomConfig().toDict()).toEqual({});
     expect(PrepareCustomConfig.fromDict({})).toEqual(new PrepareCustomConfig());
+  });
+
+  it("makes the nested configs of a standalone module from plain data", () => {
+    const plain = [mapping.toDict(), [1], child.toDict(), backend.toDict()] as const;
+    const { standaloneModuleNames, standaloneModuleClasses } = PrepareCustomConfig.fromDict({
+      standalone_module_name: [["block", ...plain]],
+      standalone_module_class: [[nn.Linear, ...plain]],
+    });
+    for (const entry of [standaloneModuleNames.get("block"), standaloneModuleClasses.get(nn.Linear)]) {
+      expect(entry?.qconfigMapping).toBeInstanceOf(QConfigMapping);
+      expect(entry?.qconfigMapping?.toDict()).toEqual(mapping.toDict());
+      expect(entry?.exampleInputs).toEqual([1]);
+      expect(entry?.prepareCustomConfig).toEqual(child);
+      expect(entry?.backendConfig).toBeInstanceOf(BackendConfig);
+      expect(entry?.backendConfig?.name).toBe("mine");
+    }
+  });
+
+  it("takes objects in the place of nested plain data, and keeps them", () => {
+    const { standaloneModuleNames } = PrepareCustomConfig.fromDict({
+      standalone_module_name: [["block", mapping, null, child, backend]],
+    });
+    const entry = standaloneModuleNames.get("block");
+    expect([entry?.qconfigMapping, entry?.prepareCustomConfig, entry?.backendConfig]).toEqual([
+      mapping,
+      child,
+      backend,
+    ]);
+    expect(entry?.qconfigMapping).toBe(mapping);
+    expect(entry?.prepareCustomConfig).toBe(child);
+    expect(entry?.backendConfig).toBe(backend);
+  });
+
+  it("refuses anything else there", () => {
+    const withSettings = (...settings: readonly unknown[]) =>
+      PrepareCustomConfig.fromDict({ standalone_module_name: [["block", ...settings]] } as never);
+    expect(() => withSettings(child, [], null, null)).toThrow(
+      "PrepareCustomConfig.fromDict: standalone_module_name expects a QConfigMapping or its dictionary, got PrepareCustomConfig",
+    );
+    expect(() => withSettings(null, [], mapping, null)).toThrow(/expects a PrepareCustomConfig .* got QConfigMapping/);
+    expect(() => withSettings(null, [], null, "x86")).toThrow(/expects a BackendConfig or its dictionary, got string/);
+    expect(() => withSettings({ global: null }, [], null, null)).toThrow(
+      /QConfigMapping\.fromDict: unknown key "global"/,
+    );
   });
 
   it("replaces a second entry of the same name or class", () => {
