@@ -115,8 +115,10 @@ function qconfigOf(
     case "call_method":
       return byModule(moduleType, modulePath, byModule(String(node.target), modulePath, globalQconfig));
     case "call_module": {
-      const path = String(node.target);
-      const own = byModule(classOf(modules.get(path) as Module), path, globalQconfig);
+      const target = String(node.target);
+      // Rules are about where a module was found, which is not where a fused one is if its root is called elsewhere, too.
+      const path = scopes.get(node.name)?.modulePath ?? target;
+      const own = byModule(classOf(modules.get(target) as Module), path, globalQconfig);
       return byOrder(parentName(modulePath)[0], moduleType, own);
     }
     case "placeholder":
