@@ -91,3 +91,29 @@ export function repeatedLength({ shape, aStrides, bStrides }: BinaryLayout): num
   }
   return repeats && length > RUN ? null : length;
 }
+
+/**
+ * For a read in order and b with one value per plane, as a gain or bias per channel has: the layout [n, channels, inner]
+ * in which b[channel] belongs to all `inner` elements. Null for every other layout.
+ */
+export function planesOf({ shape, aStrides, bStrides }: BinaryLayout): PlaneLayout | null {
+  const natural = contiguousStrides(shape);
+  if (shape.some((size, d) => size !== 1 && aStrides[d] !== natural[d])) return null;
+  const sizes = { inner: 1, channels: 1, n: 1 };
+  let part: keyof PlaneLayout = "inner";
+  for (let d = shape.length - 1; d >= 0; d--) {
+    if (shape[d] === 1) continue;
+    if (bStrides[d] === 0) {
+      if (part === "channels") part = "n";
+    } else if (part === "n" || bStrides[d] !== sizes.channels) return null;
+    else part = "channels";
+    sizes[part] *= shape[d];
+  }
+  return sizes;
+}
+
+export interface PlaneLayout {
+  readonly n: number;
+  readonly channels: number;
+  readonly inner: number;
+}

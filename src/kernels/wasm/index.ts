@@ -3,13 +3,13 @@
  * enough to pay for the call, for the integer half of the interface (quantized.ts), and the reference for everything else. Where WebAssembly SIMD is missing there is no such set.
  */
 import type { FloatArray, NumericArray } from "../../core/dtype.ts";
-import type { ConvGeometry, GemmSpec, Kernels } from "../kernels.ts";
+import type { BinaryLayout, ConvGeometry, GemmSpec, Kernels } from "../kernels.ts";
 import { referenceKernels } from "../reference/index.ts";
 import { channelAffine, channelCombine, channelGradSums, channelMoments } from "./channels.ts";
 import { isWasmBinary, isWasmUnary } from "./code/elementwise.ts";
 import { convGradInput, convGradWeight } from "./conv-gradients.ts";
 import { conv } from "./conv.ts";
-import { binary, repeatedLength, unary } from "./elementwise.ts";
+import { binary, planesOf, repeatedLength, unary } from "./elementwise.ts";
 import { createEngine, createEngineAsync } from "./engine.ts";
 import type { WasmEngine } from "./engine.ts";
 import { gemm } from "./gemm.ts";
@@ -99,6 +99,7 @@ function elementwise(engine: WasmEngine): Pick<Kernels, "unary" | "binary" | "ax
           binary(engine, name, a, b, bLength, out, p);
           return;
         }
+        if ((name === "add" || name === "mul") && byPlane(engine, name, layout, a, b, out)) return;
       }
       referenceKernels.binary(name, layout, a, b, out, p, q);
     },
@@ -108,6 +109,25 @@ function elementwise(engine: WasmEngine): Pick<Kernels, "unary" | "binary" | "ax
       } else referenceKernels.axpy(alpha, x, y);
     },
   };
+}
+
+/** a · b or a + b with one b per plane, as x · b + 0 or x · 1 + b, which round no further. False for other layouts. */
+function byPlane(
+  engine: WasmEngine,
+  name: "add" | "mul",
+  layout: BinaryLayout,
+  a: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+): boolean {
+  const planes = planesOf(layout);
+  if (!planes || planes.inner < MIN_INNER) return false;
+  const { n, channels, inner } = planes;
+  const values = b.subarray(0, channels);
+  const neutral = new Float32Array(channels).fill(name === "mul" ? 0 : 1);
+  const [scale, shift] = name === "mul" ? [values, neutral] : [neutral, values];
+  channelAffine(engine, a, n, channels, inner, scale, shift, out);
+  return true;
 }
 
 type ChannelKernels = Pick<Kernels, "channelMoments" | "channelAffine" | "channelGradSums" | "channelCombine">;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { BinaryName, UnaryName } from "../../../src/kernels/kernels.ts";
 import { referenceKernels } from "../../../src/kernels/reference/index.ts";
 import { isWasmBinary, isWasmUnary } from "../../../src/kernels/wasm/code/elementwise.ts";
-import { repeatedLength } from "../../../src/kernels/wasm/elementwise.ts";
+import { planesOf, repeatedLength } from "../../../src/kernels/wasm/elementwise.ts";
 import { kernelsOf } from "../../../src/kernels/wasm/index.ts";
 import { engines } from "./engines.ts";
 import { randomFloats } from "./naive.ts";
@@ -97,6 +97,30 @@ describe.each(engines)("wasm elementwise kernels, %s", (_, engine) => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it("adds and multiplies by one value per plane as the reference does", () => {
+    const size = (max: number) => fc.integer({ min: 1, max });
+    fc.assert(
+      fc.property(fc.constantFrom("add", "mul"), size(4), size(9), size(40), (name, n, channels, inner) => {
+        const layout = { shape: [n, channels, inner], aStrides: [channels * inner, inner, 1], bStrides: [0, 1, 0] };
+        const count = n * channels * inner;
+        const [a, b] = [randomFloats(count, inner), randomFloats(channels, n)];
+        const [actual, expected] = [new Float32Array(count), new Float32Array(count)];
+        wasm.binary(name as "add" | "mul", layout, a, b, actual);
+        referenceKernels.binary(name as "add" | "mul", layout, a, b, expected);
+        expect(firstDifference(actual, expected)).toBe(-1);
+      }),
+      { numRuns: 100 },
+    );
+    expect(planesOf({ shape: [2, 3, 1, 5], aStrides: [15, 5, 5, 1], bStrides: [0, 1, 9, 0] })).toEqual({
+      n: 2,
+      channels: 3,
+      inner: 5,
+    });
+    expect(planesOf({ shape: [2, 3, 5], aStrides: [15, 5, 1], bStrides: [0, 2, 0] })).toBeNull();
+    expect(planesOf({ shape: [2, 3, 5], aStrides: [15, 5, 1], bStrides: [3, 0, 1] })).toBeNull();
+    expect(planesOf({ shape: [5, 3], aStrides: [1, 5], bStrides: [1, 0] })).toBeNull();
   });
 
   it("leaves every other layout to the reference", () => {
