@@ -42,7 +42,7 @@ export function fuseBnEval<M extends Foldable>(
   bn: RunningNorm,
   options: { readonly transpose?: boolean } = {},
 ): M {
-  if (layer.training || bn.training) throw new OctetError("Fusion only for eval!");
+  if (layer.training || bn.training) throw new OctetError("Fusion only for eval!: call eval() on the model first");
   const fused = layer.deepCopy();
   [fused.weight, fused.bias] = fuseBnWeights(fused.weight, fused.bias, bn, options);
   return fused;

@@ -20,7 +20,7 @@ export function checkCalibrated(model: GraphModule, modules: NamedModules): void
   const more = missing.length > 10 ? ` and ${missing.length - 10} more` : "";
   throw new OctetError(
     `convert_fx: ${missing.length} observers have seen no data: ${shown}${more}; run the prepared model on ` +
-      "representative inputs before converting it",
+      "representative inputs before converting it, or convert with { allowUncalibrated: true } to load a state afterwards",
   );
 }
 

@@ -16,6 +16,8 @@ export interface ConvertOptions {
   readonly qconfigMapping?: QConfigMapping;
   readonly backendConfig: BackendConfig;
   readonly removeQconfig: boolean;
+  /** Takes observers that have seen no data. */
+  readonly allowUncalibrated: boolean;
 }
 
 /** What the steps of a conversion share. */

@@ -34,7 +34,7 @@ import { runWeightObservers } from "./weight-observers.ts";
 export function convert(model: GraphModule, options: ConvertOptions): GraphModule {
   const prepared = observedGraph(model);
   const modules = namedModulesOf(model);
-  checkCalibrated(model, modules);
+  if (!options.allowUncalibrated) checkCalibrated(model, modules);
   const context: ConvertContext = {
     ...options,
     model,

@@ -2,12 +2,11 @@
 import { OctetError } from "../../core/errors.ts";
 import { GraphModule } from "../../fx/graph-module.ts";
 import type { FxNode } from "../../fx/node.ts";
-import { printTarget } from "../../fx/targets.ts";
 import type { Module } from "../../nn/module.ts";
 import type { QConfig } from "../qconfig.ts";
 import { getQuantType } from "../qconfig-dtypes.ts";
 import type { ConvertContext } from "./convert-context.ts";
-import { argsHaveNoTensors, isObserverNode, moduleOf } from "./node-queries.ts";
+import { argsHaveNoTensors, isObserverNode, moduleOf, operatorName } from "./node-queries.ts";
 import type { FloatReason, ObservedGraph } from "./observed-graph.ts";
 
 export interface Explanation {
@@ -22,7 +21,8 @@ export interface Explanation {
   readonly detail: string;
 }
 
-const KEY = "_explanations";
+/** Where `meta` of a converted graph module keeps its explanations. */
+export const EXPLANATIONS = "_explanations";
 
 interface Draft extends Omit<Explanation, "detail"> {
   readonly how: string;
@@ -53,11 +53,6 @@ function isOperator({ op }: FxNode): boolean {
   return op === "call_module" || op === "call_function" || op === "call_method";
 }
 
-function operatorName(node: FxNode, module: Module | undefined): string {
-  if (module) return module.getName();
-  return node.op === "call_method" ? `Tensor.${String(node.target)}` : printTarget(node.target);
-}
-
 function kindOf(qconfig: QConfig): string {
   try {
     return String(getQuantType(qconfig)).toLowerCase();
@@ -82,7 +77,7 @@ export function setExplanations(
   drafts: readonly Draft[],
   lowered: ReadonlyMap<string, string>,
 ): void {
-  model.meta[KEY] = drafts.map(({ how, ...draft }): Explanation => {
+  model.meta[EXPLANATIONS] = drafts.map(({ how, ...draft }): Explanation => {
     if (!draft.quantized) return { ...draft, detail: how };
     const became = lowered.get(draft.node);
     return { ...draft, detail: became ? `${how}: ${became}` : `${how}: reference form` };
@@ -94,7 +89,7 @@ export function setExplanations(
  * form" computes in float between quantize and dequantize.
  */
 export function explain(graphModule: Module): readonly Explanation[] {
-  const explanations = graphModule instanceof GraphModule ? graphModule.meta[KEY] : undefined;
+  const explanations = graphModule instanceof GraphModule ? graphModule.meta[EXPLANATIONS] : undefined;
   if (!explanations)
     throw new OctetError("explain: expects a graph module that convertFx or convertToReferenceFx gave");
   return explanations as readonly Explanation[];

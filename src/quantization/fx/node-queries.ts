@@ -2,6 +2,7 @@
 import { getattr, getitem } from "../../fx/operators.ts";
 import type { FxNode } from "../../fx/node.ts";
 import { isNode } from "../../fx/node.ts";
+import { printTarget } from "../../fx/targets.ts";
 import type { Module } from "../../nn/module.ts";
 import { _isActivationPostProcess } from "../observers/observer-state.ts";
 
@@ -16,6 +17,12 @@ export function namedModulesOf(model: Module, path = "", into: Map<string, Modul
 
 export function moduleOf(node: unknown, modules: NamedModules): Module | undefined {
   return isNode(node) && node.op === "call_module" ? modules.get(String(node.target)) : undefined;
+}
+
+/** The module class, function or method that a node calls, as PyTorch names it. */
+export function operatorName(node: FxNode, module: Module | undefined): string {
+  if (module) return module.getName();
+  return node.op === "call_method" ? `Tensor.${String(node.target)}` : printTarget(node.target);
 }
 
 /** A call of an observer or fake quantization that stands on a value. */

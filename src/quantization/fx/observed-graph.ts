@@ -24,25 +24,32 @@ export interface ObservedGraph {
   readonly reasons: ReadonlyMap<string, FloatReason>;
 }
 
-const KEY = "_observed_graph_module_attrs";
+/** Where `meta` of a prepared graph module keeps it. */
+export const OBSERVED_GRAPH = "_observed_graph_module_attrs";
 
 export function setObservedGraph(model: GraphModule, observed: ObservedGraph): void {
-  model.meta[KEY] = observed;
+  model.meta[OBSERVED_GRAPH] = observed;
 }
 
 export function forgetObservedGraph(model: GraphModule): void {
-  delete model.meta[KEY];
+  delete model.meta[OBSERVED_GRAPH];
 }
 
 /** @throws if the model is not one that prepareFx gave. */
 export function observedGraph(model: Module): ObservedGraph {
-  const observed = model instanceof GraphModule ? (model.meta[KEY] as ObservedGraph | undefined) : undefined;
+  const observed = model instanceof GraphModule ? (model.meta[OBSERVED_GRAPH] as ObservedGraph | undefined) : undefined;
   if (!observed) throw new OctetError("incoming model must be produced by prepare_fx: prepare and calibrate it first");
   return observed;
 }
 
+/** True for a model that prepareFx gave. */
+export function isPrepared(model: Module): boolean {
+  return model instanceof GraphModule && model.meta[OBSERVED_GRAPH] !== undefined;
+}
+
 /** What a prepared standalone module remembers; null for any other module. */
 export function observedStandalone(module: Module): ObservedGraph | null {
-  const observed = module instanceof GraphModule ? (module.meta[KEY] as ObservedGraph | undefined) : undefined;
+  const observed =
+    module instanceof GraphModule ? (module.meta[OBSERVED_GRAPH] as ObservedGraph | undefined) : undefined;
   return observed?.isStandalone ? observed : null;
 }

@@ -1,5 +1,6 @@
 /** Graph-mode quantization (`torch.ao.quantization.quantize_fx`): no stubs, no lists of what to fuse. */
 import { OctetError } from "../../core/errors.ts";
+import { warn } from "../../core/warnings.ts";
 import { GraphModule } from "../../fx/graph-module.ts";
 import { deepCopy } from "../../nn/deep-copy.ts";
 import { Module } from "../../nn/module.ts";
@@ -17,10 +18,12 @@ import { ConvertCustomConfig, FuseCustomConfig, PrepareCustomConfig } from "./cu
 import { fuse } from "./fuse.ts";
 import type { Scope } from "./node-qconfigs.ts";
 import type { ModuleClass } from "../recipes/recipe.ts";
-import { observedGraph } from "./observed-graph.ts";
+import { namedModulesOf } from "./node-queries.ts";
+import { isPrepared, observedGraph, observedStandalone } from "./observed-graph.ts";
 import { prepare } from "./prepare.ts";
 import type { NestedSettings } from "./prepare-context.ts";
 import { QuantizationTracer } from "./tracer.ts";
+import { warnOfUnusedRules } from "./unused-rules.ts";
 
 export interface PrepareFxOptions {
   readonly prepareCustomConfig?: PrepareCustomConfig | PrepareCustomConfigDict;
@@ -35,6 +38,11 @@ export interface ConvertFxOptions {
   readonly backendConfig?: BackendConfig | BackendConfigDict;
   /** Default true. */
   readonly removeQconfig?: boolean;
+  /**
+   * Converts a model that has seen no data, with scales of 1: for one whose state is loaded next. By default that is an
+   * error.
+   */
+  readonly allowUncalibrated?: boolean;
 }
 
 export interface FuseFxOptions {
@@ -95,7 +103,10 @@ function prepareModel(
   options: PrepareFxOptions,
   isQat: boolean,
 ): GraphModule {
-  checkModule(isQat ? "prepare_qat_fx" : "prepare_fx", model);
+  const op = isQat ? "prepare_qat_fx" : "prepare_fx";
+  checkModule(op, model);
+  checkUnprepared(op, model);
+  if (model.training && !isQat) warn(`${op}: the model is in training mode; call eval() before it is prepared`);
   const given = options.prepareCustomConfig ?? new PrepareCustomConfig();
   const prepareCustomConfig = given instanceof PrepareCustomConfig ? given : PrepareCustomConfig.fromDict(given);
   const settings = {
@@ -125,13 +136,19 @@ function traceAndPrepare(model: Module, settings: NestedSettings, isQat: boolean
     [...custom.nonTraceableModuleClasses, ...nested.classes],
   );
   const { traced, scopes } = traceModel(model, tracer);
+  const op = isQat ? "prepare_qat_fx" : "prepare_fx";
+  warnOfUnusedRules(op, settings.qconfigMapping, traced.graph.nodes, namedModulesOf(traced), scopes);
   fuse(traced, isQat, backendConfig);
   return prepare(traced, {
     ...settings,
     isQat,
     scopes,
     isStandalone,
-    prepareNested: (module, nestedSettings) => traceAndPrepare(module, nestedSettings, isQat, true),
+    prepareNested: (module, nestedSettings) => {
+      const prepared = traceAndPrepare(module, nestedSettings, isQat, true);
+      preserve(module, prepared, nestedSettings.prepareCustomConfig.preservedAttributes);
+      return prepared;
+    },
   });
 }
 
@@ -160,6 +177,7 @@ function convertModel(graphModule: GraphModule, options: ConvertFxOptions, isRef
     qconfigMapping: options.qconfigMapping && mappingOf(options.qconfigMapping),
     backendConfig: backendOf(options.backendConfig),
     removeQconfig: options.removeQconfig ?? true,
+    allowUncalibrated: options.allowUncalibrated ?? false,
   };
   const converted = convert(sharingParameters(graphModule), convertOptions);
   preserve(graphModule, converted, convertCustomConfig.preservedAttributes);
@@ -192,6 +210,14 @@ function preserve(from: Module, to: GraphModule, names: readonly string[]): void
 
 function checkModule(op: string, model: unknown): asserts model is Module {
   if (!(model instanceof Module)) throw new OctetError(`${op}: expects a module, got ${describe(model)}`);
+}
+
+function checkUnprepared(op: string, model: Module): void {
+  for (const [path, module] of model.namedModules()) {
+    if (!isPrepared(module) || observedStandalone(module)) continue;
+    const which = path ? `"${path}"` : "the model";
+    throw new OctetError(`${op}: ${which} was prepared before; convert that, or prepare the float model again`);
+  }
 }
 
 function describe(value: unknown): string {
