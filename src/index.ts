@@ -26,3 +26,4 @@ export * as optim from "./optim/index.ts";
 export { backends } from "./quantization/engine.ts";
 export * as quantization from "./quantization/index.ts";
 export * as io from "./io/index.ts";
+export * as onnx from "./onnx/index.ts";

@@ -1,0 +1,7 @@
+/** ONNX models as data: reading, writing, and their tensors. */
+export type { ExternalData, ExternalFiles } from "./external.ts";
+export type * from "./model.ts";
+export { onnxDataTypes } from "./model.ts";
+export { readModel } from "./read.ts";
+export type { ReadModelOptions } from "./read.ts";
+export { saveModel, writeModel } from "./write.ts";
