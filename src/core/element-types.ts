@@ -41,6 +41,13 @@ export const elementTypes: Readonly<Record<ElementName, ElementType>> = Object.f
 
 const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
+export interface DecodeOptions {
+  /** Byte order of the elements; true if not given. */
+  readonly littleEndian?: boolean;
+  /** What to do with 64-bit integers beyond ±(2^53 − 1): refuse the file, or take the nearest that is exact. */
+  readonly wideIntegers?: "refuse" | "clamp";
+}
+
 /**
  * Tensor storage for the elements in `bytes` (a whole number of them). Always a copy: nothing aliases the file.
  * `where` names the tensor in errors, e.g. `safetensors: tensor "weight"`.
@@ -49,7 +56,7 @@ export function decodeElements(
   type: ElementType,
   bytes: Uint8Array,
   where: string,
-  options: { littleEndian?: boolean } = {},
+  options: DecodeOptions = {},
 ): NumericArray {
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
@@ -65,9 +72,9 @@ export function decodeElements(
     case "BF16":
       return widenBfloat16(new Uint16Array(buffer));
     case "I64":
-      return joinWords(buffer, new Int32Array(buffer), where);
+      return joinWords(buffer, new Int32Array(buffer), where, options);
     case "U64":
-      return joinWords(buffer, new Uint32Array(buffer), where);
+      return joinWords(buffer, new Uint32Array(buffer), where, options);
     case "I32":
       return new Int32Array(buffer);
     case "U32":
@@ -96,14 +103,22 @@ function widenBfloat16(bits: Uint16Array): Float32Array {
   return new Float32Array(wide.buffer);
 }
 
+const MAX_EXACT = Number.MAX_SAFE_INTEGER;
+
 /** 64-bit integers as doubles. `signedWords` views the same buffer and decides how the upper words read. */
-function joinWords(buffer: ArrayBuffer, signedWords: Int32Array | Uint32Array, where: string): Float64Array {
+function joinWords(
+  buffer: ArrayBuffer,
+  signedWords: Int32Array | Uint32Array,
+  where: string,
+  { wideIntegers = "refuse" }: DecodeOptions,
+): Float64Array {
   const words = new Uint32Array(buffer);
   const low = hostIsLittleEndian ? 0 : 1;
   const out = new Float64Array(words.length / 2);
   for (let i = 0; i < out.length; i++) {
     const high = signedWords[2 * i + 1 - low];
-    const value = high * 2 ** 32 + words[2 * i + low];
+    let value = high * 2 ** 32 + words[2 * i + low];
+    if (wideIntegers === "clamp") value = Math.max(-MAX_EXACT, Math.min(value, MAX_EXACT));
     if (!Number.isSafeInteger(value)) {
       const exact = BigInt(high) * 2n ** 32n + BigInt(words[2 * i + low]);
       throw new FileFormatError(

@@ -5,3 +5,5 @@ export { onnxDataTypes } from "./model.ts";
 export { readModel } from "./read.ts";
 export type { ReadModelOptions } from "./read.ts";
 export { saveModel, writeModel } from "./write.ts";
+export { fromTensor, rawTensor, stringTensor, tensorBytes, toStrings, toTensor } from "./tensor.ts";
+export type { ReadTensorOptions } from "./tensor.ts";

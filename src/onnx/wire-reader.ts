@@ -32,9 +32,9 @@ export class WireReader {
   private depth = 0;
   private window: Uint8Array = new Uint8Array(0);
   private windowBegin = 0;
-  /** The words of the last varint, each 0 to 2^32 − 1. */
-  private low = 0;
-  private high = 0;
+  /** The words of the last {@link integer}, each 0 to 2^32 − 1. */
+  low = 0;
+  high = 0;
 
   constructor(source: ByteSource, externalFiles: ExternalFiles | null = null) {
     this.source = source;
@@ -47,9 +47,14 @@ export class WireReader {
     refuse(`byte ${this.position}: ${message}`);
   }
 
+  /** True at the end of the current message. */
+  get isDone(): boolean {
+    return this.position === this.limit;
+  }
+
   /** Reads the next tag of the current message; false at its end. The value must be read or skipped then. */
   next(): boolean {
-    if (this.position === this.limit) return false;
+    if (this.isDone) return false;
     this.varint();
     const wireType = this.low & 7;
     this.fieldNumber = this.high * 2 ** 29 + (this.low >>> 3);
@@ -124,7 +129,7 @@ export class WireReader {
       return;
     }
     this.message(() => {
-      while (this.position < this.limit) readOne();
+      while (!this.isDone) readOne();
     });
   }
 
