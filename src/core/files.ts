@@ -170,6 +170,11 @@ export function folderOf(path: string): string {
   return nodePath(path).dirname(path);
 }
 
+/** The name of a file without its folder. */
+export function baseName(path: string): string {
+  return nodePath(path).basename(path);
+}
+
 export function joinPath(folder: string, ...parts: string[]): string {
   return nodePath(folder).join(folder, ...parts);
 }

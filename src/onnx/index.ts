@@ -4,6 +4,8 @@ export type * from "./model.ts";
 export { onnxDataTypes } from "./model.ts";
 export { readModel } from "./read.ts";
 export type { ReadModelOptions } from "./read.ts";
+export { makeAttribute, makeGraph, makeModel, makeNode, makeValueInfo } from "./make.ts";
 export { saveModel, writeModel } from "./write.ts";
+export type { SaveModelOptions } from "./write.ts";
 export { fromTensor, rawTensor, stringTensor, tensorBytes, toStrings, toTensor } from "./tensor.ts";
 export type { ReadTensorOptions } from "./tensor.ts";
