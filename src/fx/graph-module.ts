@@ -3,9 +3,14 @@
  * the graph names, under the same paths, and runs the graph as prepared closures.
  */
 import { OctetError } from "../core/errors.ts";
+import { sameShape } from "../core/shape.ts";
 import { BEFORE_DEEP_COPY } from "../nn/deep-copy.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
+import type { LoadContext, StateDict } from "../nn/state-dict.ts";
+import { sizeMismatch } from "../nn/state-dict.ts";
+import type { AnyPackedParams } from "../ops/quantized/packed-forms.ts";
+import { isPacked, packAs, packedForm, packedTensors } from "../ops/quantized/packed-forms.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { printCode } from "./code.ts";
 import type { Graph } from "./graph.ts";
@@ -99,9 +104,7 @@ export class GraphModule extends Module {
     }
     const isUsed = (path: string): boolean =>
       used.some((target) => `${target}.`.startsWith(`${path}.`) || `${path}.`.startsWith(`${target}.`));
-    for (const path of [...this.namedModules()].map(([path]) => path)) {
-      if (path !== "" && !isUsed(path)) this.deleteSubmodule(path);
-    }
+    for (const path of pathsBelow(this, "")) if (!isUsed(path)) this.deleteSubmodule(path);
   }
 
   /** Prints {@link code} with the class's name and returns it. */
@@ -109,6 +112,50 @@ export class GraphModule extends Module {
     const text = `class ${this.className} {\n  ${this.code.replaceAll("\n", "\n  ")}\n}`;
     console.log(text);
     return text;
+  }
+
+  /** Also packed weights among the attributes: the weight under `_packed_weight_0.0`, its bias under `….1`. */
+  override saveToStateDict(state: StateDict, prefix: string): void {
+    super.saveToStateDict(state, prefix);
+    for (const [name, packed] of this.packedAttributes()) {
+      const [weight, bias] = packedTensors(packed);
+      state.set(`${prefix}${name}.0`, weight);
+      if (bias) state.set(`${prefix}${name}.1`, bias);
+    }
+  }
+
+  /** Packed weights are packed anew, the way they were. */
+  override loadFromStateDict(context: LoadContext, prefix: string): string[] {
+    const known = super.loadFromStateDict(context, prefix);
+    for (const [name, packed] of this.packedAttributes()) {
+      const keys = [`${prefix}${name}.0`, `${prefix}${name}.1`];
+      known.push(...keys);
+      const [weight, bias] = keys.map((key) => context.state.get(key));
+      if (!weight) context.missingKeys.push(keys[0]);
+      else this.loadPacked(name, packed, weight, bias ?? null, { context, key: keys[0] });
+    }
+    return known;
+  }
+
+  private loadPacked(
+    name: string,
+    packed: AnyPackedParams,
+    weight: Tensor,
+    bias: Tensor | null,
+    { context, key }: { context: LoadContext; key: string },
+  ): void {
+    const [own] = packedTensors(packed);
+    if (!sameShape(weight.shape, own.shape)) {
+      context.errors.push(sizeMismatch(key, weight.shape, own.shape));
+    } else if (weight.isQuantized !== own.isQuantized) {
+      context.errors.push(`dtype mismatch for ${key}: ${weight.dtype.name} cannot be loaded into ${own.dtype.name}.`);
+    } else {
+      (this as unknown as Record<string, unknown>)[name] = packAs(packedForm(packed), weight, bias);
+    }
+  }
+
+  private packedAttributes(): [string, AnyPackedParams][] {
+    return Object.entries(this).filter((entry): entry is [string, AnyPackedParams] => isPacked(entry[1]));
   }
 
   override repr(): string {
@@ -126,6 +173,12 @@ export class GraphModule extends Module {
     memo.set(this.currentGraph, this.currentGraph.deepCopy());
     memo.set(this.program, null);
   }
+}
+
+/** The paths of all modules below one, of a shared module every one. */
+function pathsBelow(root: Module, prefix: string): string[] {
+  const paths = [...root.ownModules()].map(([name, child]) => [prefix + name, child] as const);
+  return paths.flatMap(([path, child]) => [path, ...pathsBelow(child, `${path}.`)]);
 }
 
 /** The module at a dotted path below `root`, made empty if there is nothing. Null if something else stands on the way. */

@@ -4,6 +4,7 @@
  * `n * 2` would need the number, which is not known yet.
  */
 import { OctetError } from "../core/errors.ts";
+import { Module } from "../nn/module.ts";
 import { traceable } from "../ops/op.ts";
 import type { Index } from "../ops/subscript.ts";
 import { index as tensorIndex } from "../ops/subscript.ts";
@@ -47,7 +48,12 @@ function propertyOf(op: string, value: unknown, key: string): unknown {
   if ((typeof value !== "object" && typeof value !== "function") || value === null || !(key in value)) {
     throw new OctetError(`${op}: ${value === null ? "null" : typeof value} has no "${key}"`);
   }
-  return (value as Record<string, unknown>)[key];
+  const found = (value as Record<string, unknown>)[key];
+  // Not even by a graph from a file may one get from a value to its constructor, and from there to running any text.
+  if (typeof found === "function" && !(found instanceof Module)) {
+    throw new OctetError(`${op}: "${key}" is a function; only what holds data can be asked for`);
+  }
+  return found;
 }
 
 /** An array of the given items, as one value of a graph. */

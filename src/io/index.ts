@@ -9,3 +9,7 @@ export { OrderedDict, PythonName, ScriptObject, StorageReference } from "./pickl
 export type { PickleValue } from "./pickle-values.ts";
 export { loadSafetensors, readSafetensors, saveSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SafetensorsFile, SafetensorsMetadata } from "./safetensors.ts";
+export { loadArchive, readArchive, saveArchive, writeArchive } from "./archive.ts";
+export type { Archive, WriteArchiveOptions } from "./archive.ts";
+export type { ArchiveKind } from "./archive-format.ts";
+export type { ArchiveOptions } from "./archive-names.ts";

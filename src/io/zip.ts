@@ -5,6 +5,7 @@
  * methods other than stored and deflate.
  * Format: APPNOTE.TXT 6.3, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
+import type { Zippable } from "fflate";
 import { inflateSync, zipSync } from "fflate";
 import { FileFormatError, OctetError } from "../core/errors.ts";
 
@@ -260,11 +261,14 @@ function crc32(bytes: Uint8Array): number {
 }
 
 /**
- * An archive of `entries`, deflated if `compressed`. The same entries always give the same bytes: every file is dated
+ * An archive of `entries`, deflated if `compressed`: all, none, or those named. The same entries always give the same bytes: every file is dated
  * 1980-01-01, the earliest that the format can say. Names must be relative paths that stay in their folder.
  */
-export function writeZip(entries: Iterable<readonly [string, Uint8Array]>, compressed: boolean): Uint8Array {
-  const files: Record<string, Uint8Array> = {};
+export function writeZip(
+  entries: Iterable<readonly [string, Uint8Array]>,
+  compressed: boolean | readonly string[],
+): Uint8Array {
+  const files: Zippable = {};
   let total = 0;
   for (const [name, content] of entries) {
     const parts = name.split(/[/\\]/);
@@ -278,9 +282,10 @@ export function writeZip(entries: Iterable<readonly [string, Uint8Array]>, compr
       );
     }
     total += content.length + 2 * name.length + 256;
-    files[name] = content;
+    const deflated = typeof compressed === "boolean" ? compressed : compressed.includes(name);
+    files[name] = [content, { level: deflated ? 6 : 0 }];
   }
   if (total > 0xffffffff)
     throw new OctetError(`zip: ${total} bytes are more than an archive without 64-bit sizes can hold`);
-  return zipSync(files, { level: compressed ? 6 : 0, mtime: new Date(1980, 0, 1) });
+  return zipSync(files, { mtime: new Date(1980, 0, 1) });
 }

@@ -24,7 +24,6 @@ export function lower(model: GraphModule, qconfigs: NodeQconfigs, scopes: NodeSc
   lowerOutputQparams(context);
   model.graph.eliminateDeadCode();
   foldPackedWeights(context);
-  model.graph.eliminateDeadCode();
   model.recompile();
   model.graph.lint();
   return context.lowered;

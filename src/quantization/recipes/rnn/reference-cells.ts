@@ -19,7 +19,7 @@ interface ReferenceOptions {
 }
 
 /** The two weights of a cell and their grids: what the three reference cells share. */
-class CellGrids {
+export class CellGrids {
   private readonly owner: RNNCellBase;
   private readonly grids: Readonly<Record<string, WeightGrid>>;
 

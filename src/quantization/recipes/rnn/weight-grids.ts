@@ -28,7 +28,7 @@ export interface WeightGrid {
 }
 
 /** Without buffers, which PyTorch registers for the float16 weights of other reference modules. */
-const float16Grid: WeightGrid = Object.freeze({
+export const float16Grid: WeightGrid = Object.freeze({
   qparams: Object.freeze({ dtype: float16 }),
   quantized: (weight: Tensor) => asDtype(weight.detach(), float16),
   dequantized: (weight: Tensor) => weight,
