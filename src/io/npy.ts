@@ -41,14 +41,8 @@ function fail(message: string): never {
  * {@link FileFormatError} on malformed files, on dtypes without a tensor dtype, and on integers beyond ±(2^53 − 1).
  */
 export function readNpy(bytes: Uint8Array): Tensor {
-  const { header, data } = splitHeader(bytes);
-  const { descr, fortranOrder, shape } = parseHeader(header);
-  const { type, littleEndian } = readDescr(descr);
-  const numel = checkedNumel(shape);
-  if (numel === null || numel > MAX_ELEMENTS || shape.length > MAX_RANK) fail(`invalid shape ${formatShape(shape)}`);
-  if (data.length !== numel * type.size) {
-    fail(`${descr} of shape ${formatShape(shape)} takes ${numel * type.size} bytes, the file has ${data.length}`);
-  }
+  const { type, littleEndian, fortranOrder, shape, dataBegin } = readNpyHeader(bytes, bytes.length, MAX_ELEMENTS);
+  const data = bytes.subarray(dataBegin);
   const storage = { data: decodeElements(type, data, "npy", { littleEndian }), version: 0 };
   const strides = fortranOrder ? contiguousStrides(shape.toReversed()).reverse() : contiguousStrides(shape);
   return new Tensor({ storage, shape, strides, dtype: type.dtype });
@@ -59,7 +53,30 @@ export function loadNpy(path: string): Tensor {
   return parseFile(path, readNpy);
 }
 
-function splitHeader(bytes: Uint8Array): { header: string; data: Uint8Array } {
+/** What an .npy file says about its array. */
+export interface NpyHeader {
+  readonly type: ElementType;
+  readonly littleEndian: boolean;
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+  /** Where the elements begin, in bytes. */
+  readonly dataBegin: number;
+}
+
+/** The header of an .npy file of `size` bytes that begins with `bytes`; refused if it does not fit the size. */
+export function readNpyHeader(bytes: Uint8Array, size: number, maxElements = Number.MAX_SAFE_INTEGER): NpyHeader {
+  const { header, dataBegin } = splitHeader(bytes);
+  const { descr, fortranOrder, shape } = parseHeader(header);
+  const { type, littleEndian } = readDescr(descr);
+  const numel = checkedNumel(shape);
+  if (numel === null || numel > maxElements || shape.length > MAX_RANK) fail(`invalid shape ${formatShape(shape)}`);
+  if (size - dataBegin !== numel * type.size) {
+    fail(`${descr} of shape ${formatShape(shape)} takes ${numel * type.size} bytes, the file has ${size - dataBegin}`);
+  }
+  return { type, littleEndian, fortranOrder, shape, dataBegin };
+}
+
+function splitHeader(bytes: Uint8Array): { header: string; dataBegin: number } {
   if (bytes.length < 10 || String.fromCharCode(...bytes.subarray(0, 6)) !== "\x93NUMPY") fail("this is no .npy file");
   const [major, minor] = bytes.subarray(6, 8);
   if (minor !== 0 || major < 1 || major > 3) fail(`format version ${major}.${minor} is not supported`);
@@ -70,7 +87,7 @@ function splitHeader(bytes: Uint8Array): { header: string; data: Uint8Array } {
   if (end > bytes.length) fail("the header is truncated");
   if (end - begin > MAX_HEADER_BYTES) fail(`a header of ${end - begin} bytes is over the limit of ${MAX_HEADER_BYTES}`);
   // Versions 1 and 2 are Latin-1 and version 3 is UTF-8, but only names in records, which are refused, are not ASCII.
-  return { header: new TextDecoder().decode(bytes.subarray(begin, end)), data: bytes.subarray(end) };
+  return { header: new TextDecoder().decode(bytes.subarray(begin, end)), dataBegin: end };
 }
 
 interface Header {

@@ -18,6 +18,8 @@ import {
   isCount,
 } from "../core/element-types.ts";
 import { parseFile, writeFileAtomic } from "../core/files.ts";
+import type { ByteParts } from "./byte-parts.ts";
+import { inMemory } from "./byte-parts.ts";
 import { isJsonObject, parseJson } from "./json.ts";
 import { QUANTIZED, joinQuantized, splitQuantized } from "./safetensors-quantized.ts";
 
@@ -32,11 +34,12 @@ export type SafetensorsMetadata = ReadonlyMap<string, string> | Readonly<Record<
 
 const MAX_HEADER_BYTES = 100_000_000;
 
-interface Entry {
+/** A tensor as the header describes it. */
+export interface SafetensorsEntry {
   readonly name: string;
   readonly type: ElementType;
   readonly shape: number[];
-  /** Byte range in the data section. */
+  /** Byte range in the data section, which begins at `dataBegin` of the file. */
   readonly begin: number;
   readonly end: number;
 }
@@ -52,14 +55,8 @@ function fail(message: string): never {
  * truncated or malformed file, an 8-bit float or other unsupported dtype, or an integer beyond ±(2^53 − 1).
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
-  const { header, data } = splitHeader(bytes);
-  const entries: Entry[] = [];
-  let metadata = new Map<string, string>();
-  for (const [name, info] of Object.entries(header)) {
-    if (name === "__metadata__") metadata = readMetadata(info);
-    else entries.push(readEntry(name, info));
-  }
-  checkLayout(entries, data.length);
+  const { entries, metadata, dataBegin } = readSafetensorsHeader(inMemory(bytes));
+  const data = bytes.subarray(dataBegin);
   const tensors = new Map<string, Tensor>();
   for (const { name, type, shape, begin, end } of entries) {
     const storage = decodeElements(type, data.subarray(begin, end), `safetensors: tensor ${JSON.stringify(name)}`);
@@ -76,15 +73,38 @@ export function loadSafetensors(path: string): SafetensorsFile {
   return parseFile(path, readSafetensors);
 }
 
-function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
-  if (bytes.length < 8) fail(`the file has ${bytes.length} bytes, too few for its header length`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+/** What a safetensors file says about its tensors, which are not read. */
+export interface SafetensorsHeader {
+  /** In the order of their data. */
+  readonly entries: readonly SafetensorsEntry[];
+  readonly metadata: Map<string, string>;
+  /** Where the data section begins, in bytes. */
+  readonly dataBegin: number;
+}
+
+/** The checked header of a file that may be larger than memory. */
+export function readSafetensorsHeader(file: ByteParts): SafetensorsHeader {
+  const { header, dataBegin } = splitHeader(file);
+  const entries: SafetensorsEntry[] = [];
+  let metadata = new Map<string, string>();
+  for (const [name, info] of Object.entries(header)) {
+    if (name === "__metadata__") metadata = readMetadata(info);
+    else entries.push(readEntry(name, info));
+  }
+  checkLayout(entries, file.size - dataBegin);
+  return { entries, metadata, dataBegin };
+}
+
+function splitHeader(file: ByteParts): { header: Record<string, unknown>; dataBegin: number } {
+  if (file.size < 8) fail(`the file has ${file.size} bytes, too few for its header length`);
+  const start = file.read(0, 8);
+  const view = new DataView(start.buffer, start.byteOffset, 8);
   const length = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
   if (length > MAX_HEADER_BYTES) fail(`a header of ${length} bytes is over the limit of ${MAX_HEADER_BYTES}`);
-  if (length > bytes.length - 8) fail(`the header says ${length} bytes, but only ${bytes.length - 8} follow`);
-  const header = parseJson(bytes.subarray(8, 8 + length), "safetensors: the header");
+  if (length > file.size - 8) fail(`the header says ${length} bytes, but only ${file.size - 8} follow`);
+  const header = parseJson(file.read(8, 8 + length), "safetensors: the header");
   if (!isJsonObject(header)) fail("the header is not a JSON object");
-  return { header, data: bytes.subarray(8 + length) };
+  return { header, dataBegin: 8 + length };
 }
 
 function readMetadata(info: unknown): Map<string, string> {
@@ -97,7 +117,7 @@ function readMetadata(info: unknown): Map<string, string> {
   return metadata;
 }
 
-function readEntry(name: string, info: unknown): Entry {
+function readEntry(name: string, info: unknown): SafetensorsEntry {
   const tensor = `tensor ${JSON.stringify(name)}`;
   if (!isJsonObject(info)) fail(`${tensor} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = info;
@@ -117,7 +137,7 @@ function readEntry(name: string, info: unknown): Entry {
 }
 
 /** Sorts the entries by offset and checks that they fill the data section, without overlaps or holes. */
-function checkLayout(entries: Entry[], dataLength: number): void {
+function checkLayout(entries: SafetensorsEntry[], dataLength: number): void {
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const { name, begin, end } of entries) {

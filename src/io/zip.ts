@@ -1,13 +1,15 @@
 /**
- * Zip archives in memory. fflate (de)compresses; the directory is read here, because a file from anywhere has to be
+ * Zip archives, in memory or in a file that is read in parts. fflate (de)compresses; the directory is read here, because a file from anywhere has to be
  * checked where fflate trusts it: entries that repeat, overlap, lie outside the file, are encrypted, inflate to another
  * size than they declare, or fail their checksum are errors. Not supported: several volumes, data before the archive,
  * methods other than stored and deflate.
  * Format: APPNOTE.TXT 6.3, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 import type { Zippable } from "fflate";
-import { inflateSync, zipSync } from "fflate";
+import { Inflate, inflateSync, zipSync } from "fflate";
 import { FileFormatError, OctetError } from "../core/errors.ts";
+import type { ByteParts } from "./byte-parts.ts";
+import { inMemory, piecesOf } from "./byte-parts.ts";
 
 const STORED = 0;
 const DEFLATED = 8;
@@ -42,6 +44,10 @@ export interface ZipArchive {
   sizeOf(name: string): number;
   /** The content of an entry. A stored one aliases the archive's bytes. */
   read(name: string): Uint8Array;
+  /** The content of an entry from its beginning, little by little; the checksum is compared at the end. */
+  pieces(name: string): Generator<Uint8Array>;
+  /** Where in the archive the content of an entry lies; null if it is deflated. */
+  storedAt(name: string): { readonly begin: number; readonly end: number } | null;
 }
 
 function fail(message: string): never {
@@ -56,27 +62,41 @@ export function looksLikeZip(bytes: Uint8Array): boolean {
 }
 
 /** Opens an archive: reads and checks its whole directory. */
-export function openZip(bytes: Uint8Array, options: ZipOptions = {}): ZipArchive {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const directory = findDirectory(view);
-  const entries = readDirectory(bytes, view, directory);
-  const contents = new Map<string, Uint8Array>();
+export function openZip(archive: Uint8Array | ByteParts, options: ZipOptions = {}): ZipArchive {
+  const parts = archive instanceof Uint8Array ? inMemory(archive) : archive;
+  const directory = findDirectory(parts);
+  const entries = readDirectory(parts, directory);
+  const ranges = new Map<string, { readonly begin: number; readonly end: number }>();
   let at = 0;
   for (const entry of [...entries].sort((a, b) => a.headerOffset - b.headerOffset)) {
-    const begin = dataOffset(bytes, view, entry, directory.offset);
+    const begin = dataOffset(parts, entry, directory.offset);
     if (entry.headerOffset < at) fail(`entry ${quote(entry)} overlaps the one before it`);
     at = begin + entry.compressedSize;
     if (at > directory.offset) fail(`entry ${quote(entry)} reaches past the end of the data`);
-    contents.set(entry.name, bytes.subarray(begin, at));
+    ranges.set(entry.name, { begin, end: at });
   }
   checkSizes(entries, options.maxInflatedBytes ?? MAX_INFLATED_BYTES);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const find = (name: string) => byName.get(name) ?? fail(`there is no entry ${JSON.stringify(name)}`);
+  const contentOf = ({ name }: ZipEntry) => ranges.get(name)!;
   return {
     names: entries.map((entry) => entry.name),
     has: (name) => byName.has(name),
     sizeOf: (name) => find(name).size,
-    read: (name) => extract(find(name), contents.get(name)!, options),
+    read: (name) => {
+      const entry = find(name);
+      const { begin, end } = contentOf(entry);
+      return extract(entry, parts.read(begin, end), options);
+    },
+    pieces: (name) => {
+      const entry = find(name);
+      const { begin, end } = contentOf(entry);
+      return extractPieces(entry, piecesOf(parts, begin, end, PIECE_BYTES), options);
+    },
+    storedAt: (name) => {
+      const entry = find(name);
+      return entry.method === STORED ? contentOf(entry) : null;
+    },
   };
 }
 
@@ -91,31 +111,38 @@ interface Directory {
 }
 
 /** Finds the end-of-directory record, which a comment of up to 65535 bytes may follow, and its 64-bit form if needed. */
-function findDirectory(view: DataView): Directory {
-  const length = view.byteLength;
-  for (let at = length - 22; at >= Math.max(0, length - 22 - 0xffff); at--) {
-    if (view.getUint32(at, true) !== 0x06054b50 || at + 22 + view.getUint16(at + 20, true) !== length) continue;
+function findDirectory(parts: ByteParts): Directory {
+  const tailBegin = Math.max(0, parts.size - 22 - 0xffff);
+  const view = viewOf(parts.read(tailBegin, parts.size));
+  const { byteLength } = view;
+  for (let at = byteLength - 22; at >= 0; at--) {
+    if (view.getUint32(at, true) !== 0x06054b50 || at + 22 + view.getUint16(at + 20, true) !== byteLength) continue;
     const count = view.getUint16(at + 10, true);
     const size = view.getUint32(at + 12, true);
     const offset = view.getUint32(at + 16, true);
     const is64 = count === 0xffff || size === 0xffffffff || offset === 0xffffffff;
-    const directory = is64 ? findDirectory64(view, at) : { count, size, offset };
+    const directory = is64 ? findDirectory64(parts, tailBegin + at) : { count, size, offset };
     if (!is64 && (view.getUint16(at + 4, true) !== 0 || view.getUint16(at + 8, true) !== count)) {
       fail("archives of several volumes are not supported");
     }
-    if (directory.offset + directory.size > at) fail("the directory reaches past its end record");
+    if (directory.offset + directory.size > tailBegin + at) fail("the directory reaches past its end record");
     return directory;
   }
   fail("no end-of-directory record: the file is truncated or no zip archive");
 }
 
-function findDirectory64(view: DataView, endRecord: number): Directory {
-  const locator = endRecord - 20;
-  if (locator < 0 || view.getUint32(locator, true) !== 0x07064b50) fail("the 64-bit directory locator is missing");
-  const at = readUint64(view, locator + 8);
-  if (at + 56 > locator || view.getUint32(at, true) !== 0x06064b50)
-    fail("the 64-bit end-of-directory record is missing");
-  return { count: readUint64(view, at + 32), size: readUint64(view, at + 40), offset: readUint64(view, at + 48) };
+function findDirectory64(parts: ByteParts, endRecord: number): Directory {
+  const locatorAt = endRecord - 20;
+  const locator = locatorAt < 0 ? null : viewOf(parts.read(locatorAt, endRecord));
+  if (!locator || locator.getUint32(0, true) !== 0x07064b50) fail("the 64-bit directory locator is missing");
+  const at = readUint64(locator, 8);
+  const record = at + 56 > locatorAt ? null : viewOf(parts.read(at, at + 56));
+  if (!record || record.getUint32(0, true) !== 0x06064b50) fail("the 64-bit end-of-directory record is missing");
+  return { count: readUint64(record, 32), size: readUint64(record, 40), offset: readUint64(record, 48) };
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A 64-bit number as a double: inexact beyond 2^53, where it exceeds every file anyway. */
@@ -125,26 +152,27 @@ function readUint64(view: DataView, at: number): number {
 
 const CENTRAL_HEADER_SIZE = 46;
 
-function readDirectory(bytes: Uint8Array, view: DataView, { count, size, offset }: Directory): ZipEntry[] {
+function readDirectory(parts: ByteParts, { count, size, offset }: Directory): ZipEntry[] {
   if (count * CENTRAL_HEADER_SIZE > size) fail(`a directory of ${size} bytes cannot hold ${count} entries`);
+  const bytes = parts.read(offset, offset + size);
+  const view = viewOf(bytes);
   const entries: ZipEntry[] = [];
   const names = new Set<string>();
-  const end = offset + size;
-  let at = offset;
+  let at = 0;
   for (let i = 0; i < count; i++) {
-    if (at + CENTRAL_HEADER_SIZE > end || view.getUint32(at, true) !== 0x02014b50)
+    if (at + CENTRAL_HEADER_SIZE > size || view.getUint32(at, true) !== 0x02014b50)
       fail(`directory entry ${i} is broken`);
     const extraAt = at + CENTRAL_HEADER_SIZE + view.getUint16(at + 28, true);
     const commentAt = extraAt + view.getUint16(at + 30, true);
     const next = commentAt + view.getUint16(at + 32, true);
-    if (next > end) fail(`directory entry ${i} is broken`);
+    if (next > size) fail(`directory entry ${i} is broken`);
     const name = decodeName(bytes.subarray(at + CENTRAL_HEADER_SIZE, extraAt));
     if (names.has(name)) fail(`entry ${JSON.stringify(name)} is there twice`);
     names.add(name);
     entries.push(readEntry(view, at, name, extraAt, commentAt));
     at = next;
   }
-  if (at !== end) fail("the directory has more entries than it declares");
+  if (at !== size) fail("the directory has more entries than it declares");
   return entries;
 }
 
@@ -195,13 +223,14 @@ function readExtra64(view: DataView, begin: number, end: number): number[] {
 }
 
 /** Where an entry's data begins: after its local header, which must agree with the directory. */
-function dataOffset(bytes: Uint8Array, view: DataView, entry: ZipEntry, limit: number): number {
+function dataOffset(parts: ByteParts, entry: ZipEntry, limit: number): number {
   const at = entry.headerOffset;
-  if (at + 30 > limit || view.getUint32(at, true) !== 0x04034b50) fail(`entry ${quote(entry)} has no local header`);
-  const nameEnd = at + 30 + view.getUint16(at + 26, true);
-  const begin = nameEnd + view.getUint16(at + 28, true);
+  const view = at + 30 > limit ? null : viewOf(parts.read(at, at + 30));
+  if (!view || view.getUint32(0, true) !== 0x04034b50) fail(`entry ${quote(entry)} has no local header`);
+  const nameEnd = at + 30 + view.getUint16(26, true);
+  const begin = nameEnd + view.getUint16(28, true);
   if (begin > limit) fail(`entry ${quote(entry)} reaches past the end of the data`);
-  if (view.getUint16(at + 8, true) !== entry.method || decodeName(bytes.subarray(at + 30, nameEnd)) !== entry.name) {
+  if (view.getUint16(8, true) !== entry.method || decodeName(parts.read(at + 30, nameEnd)) !== entry.name) {
     fail(`entry ${quote(entry)} is described differently in the directory and in its local header`);
   }
   return begin;
@@ -240,6 +269,41 @@ function inflate(entry: ZipEntry, content: Uint8Array): Uint8Array {
   return data;
 }
 
+/** What is read of a file at a time; deflated bytes may grow a thousandfold. */
+const PIECE_BYTES = 1 << 15;
+
+function* extractPieces(entry: ZipEntry, content: Iterable<Uint8Array>, options: ZipOptions): Generator<Uint8Array> {
+  let [size, crc] = [0, 0];
+  for (const piece of entry.method === STORED ? content : inflatePieces(entry, content)) {
+    size += piece.length;
+    if (size > entry.size) break;
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  if (size !== entry.size) fail(`entry ${quote(entry)} does not inflate to the ${entry.size} bytes it declares`);
+  if (options.checksumOptional === true && entry.crc === 0) return;
+  if (crc !== entry.crc) fail(`entry ${quote(entry)} fails its checksum: the file is damaged`);
+}
+
+function* inflatePieces(entry: ZipEntry, content: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let out: Uint8Array[] = [];
+  const inflater = new Inflate((piece) => out.push(piece));
+  const push = (bytes: Uint8Array, last: boolean): void => {
+    try {
+      inflater.push(bytes, last);
+    } catch {
+      fail(`entry ${quote(entry)} has damaged compressed data`);
+    }
+  };
+  for (const bytes of content) {
+    push(bytes, false);
+    yield* out;
+    out = [];
+  }
+  push(new Uint8Array(0), true);
+  yield* out;
+}
+
 let crcTable: Uint32Array | undefined;
 
 function makeCrcTable(): Uint32Array {
@@ -252,10 +316,10 @@ function makeCrcTable(): Uint32Array {
   return table;
 }
 
-/** The CRC-32 of zip and PNG. */
-function crc32(bytes: Uint8Array): number {
+/** The CRC-32 of zip and PNG; `before` is that of the bytes before these. */
+function crc32(bytes: Uint8Array, before = 0): number {
   const table = (crcTable ??= makeCrcTable());
-  let c = -1;
+  let c = ~before;
   for (let i = 0; i < bytes.length; i++) c = table[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);
   return ~c >>> 0;
 }
