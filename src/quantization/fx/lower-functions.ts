@@ -1,4 +1,4 @@
-/** Lowers functions and methods without weights. */
+/** Lowers functions and methods without weights. A node that is put in another's place has its name in `meta.loweredFrom`. */
 import { getattr } from "../../fx/operators.ts";
 import type { FxNode } from "../../fx/node.ts";
 import { isNode } from "../../fx/node.ts";
@@ -21,6 +21,8 @@ export function lowerBinary(context: LoweringContext): void {
     const target = relu && lowering.quantizedRelu ? lowering.quantizedRelu : lowering.quantized;
     const args = tensors.length === 2 ? [...operator.args, scale, zeroPoint] : operator.args;
     const made = graph.insertingAfter(quantize, () => graph.callFunction(target, args));
+    made.meta.loweredFrom = operator.name;
+    if (tensors.length === 1) context.offGrid.add(made);
     quantize.replaceAllUsesWith(made);
     graph.eraseNode(quantize);
     if (relu) graph.eraseNode(relu);
@@ -38,7 +40,10 @@ export function lowerMetadata(context: LoweringContext): void {
   }
 }
 
-/** dequantize → operator → quantize, where the operator takes quantized tensors as it is. */
+/**
+ * dequantize → operator → quantize, where the operator takes quantized tensors as it is. What joins several tensors has the
+ * grid of the first, so that must be the observer's: otherwise the others would be clipped, as they are in PyTorch.
+ */
 export function lowerSame(context: LoweringContext): void {
   for (const { quantize, operator } of context.quantizedOutputs()) {
     const module = context.moduleOf(operator);
@@ -46,6 +51,10 @@ export function lowerSame(context: LoweringContext): void {
       ? handlesQuantized.has(module.constructor as unknown as ModuleClass)
       : context.loweringOf(operator)?.kind === "same";
     if (!takesIntegers || !inputsAreDequantized(operator)) continue;
+    const [first, ...others] = firstInputs(operator).map((input) => (input as FxNode).args[0] as FxNode);
+    const isOffGrid = context.offGrid.has(first);
+    if (isOffGrid && others.length > 0) continue;
+    if (isOffGrid) context.offGrid.add(operator);
     skipFirstDequantize(operator);
     quantize.replaceAllUsesWith(operator);
     eraseQuantize(quantize);
@@ -65,6 +74,7 @@ export function lowerOutputQparams(context: LoweringContext): void {
     graph.eraseNode(quantize);
     const args = lowering.args(operator.args, operator.kwargs, scale, zeroPoint);
     const made = graph.insertingAfter(zeroPoint, () => graph.callFunction(lowering.quantized, args));
+    made.meta.loweredFrom = operator.name;
     operator.replaceAllUsesWith(made);
     graph.eraseNode(operator);
     context.note(operator, lowering.quantized);

@@ -22,7 +22,8 @@ export function lowerStaticModules(context: LoweringContext): void {
     const inputs = operator.args.filter(isNode);
     if (!target || context.skips(operator) || inputs.length === 0 || !inputs.every(isDequantize)) continue;
     const [scale, zeroPoint] = context.outputQparams(quantize);
-    swap(operator, (module) => target.fromReference(module, scale, zeroPoint), context);
+    const quantized = swap(operator, (module) => target.fromReference(module, scale, zeroPoint), context);
+    if (!("scale" in quantized)) context.offGrid.add(operator); // Dropout gives its input
     skipDequantize(operator);
     quantize.replaceAllUsesWith(operator);
     eraseQuantize(quantize);
@@ -64,7 +65,7 @@ function classFor(
   return first && classOf(first) === entry.inner ? entry.quantized : undefined;
 }
 
-function swap(node: FxNode, make: (module: Module) => Module, context: LoweringContext): void {
+function swap(node: FxNode, make: (module: Module) => Module, context: LoweringContext): Module {
   const path = String(node.target);
   const quantized = withoutInit(() => make(context.modules.get(path) as Module));
   // `context.modules` keeps the reference module: another node may call it too, and gets a quantized module of its own,
@@ -75,6 +76,7 @@ function swap(node: FxNode, make: (module: Module) => Module, context: LoweringC
   const [parent, name] = parentName(node.target);
   context.modules.get(parent)?.setChild(name, quantized);
   context.note(node, quantized);
+  return quantized;
 }
 
 function classOf(module: Module): ModuleClass {

@@ -28,6 +28,8 @@ export class LoweringContext {
   readonly scopes: NodeScopes;
   /** What became of the nodes that were lowered, by their names before. */
   readonly lowered = new Map<string, string>();
+  /** Nodes in integers whose results are on another grid than the observer's there: on one that follows from their input's. */
+  readonly offGrid = new Set<FxNode>();
   /** Paths of modules that were swapped. */
   readonly swapped = new Set<string>();
   private readonly qconfigs: NodeQconfigs;
