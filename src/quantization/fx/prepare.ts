@@ -69,10 +69,11 @@ function checkIndexes({ graph }: GraphModule, config: PrepareCustomConfig): void
 }
 
 /** Tells of operators that have a qconfig but stay float, because the backend does not have what it asks for. */
-function warnOfUnserved({ matches, qconfigs, reasons, modules, scopes }: PrepareContext): void {
+function warnOfUnserved({ model, matches, qconfigs, reasons, modules, scopes }: PrepareContext): void {
   const operators = new Map<string, string[]>();
-  for (const match of new Set(matches.values())) {
-    const { root } = match;
+  for (const root of model.graph.nodes) {
+    const match = matches.get(root);
+    if (match?.root !== root) continue;
     const qconfig = qconfigs.get(root.name) ?? null;
     const reason = reasons.get(root.name);
     if (!qconfig || reason?.kind !== "dtype constraint" || !reason.detail || argsHaveNoTensors(root, modules)) continue;

@@ -4,6 +4,8 @@ import type { FxNode } from "../../fx/node.ts";
 import type { TargetFunction } from "../../fx/targets.ts";
 import { printTarget } from "../../fx/targets.ts";
 import { isModuleClass } from "../backend-config/pattern.ts";
+import { ReLU } from "../../nn/modules/activation.ts";
+import { relu } from "../../ops/activation.ts";
 import type { ObjectType, QConfigMapping } from "../qconfig-mapping.ts";
 import { getDefaultQconfigMapping } from "../qconfig-mapping.ts";
 import type { NodeScopes } from "./node-qconfigs.ts";
@@ -70,6 +72,7 @@ function subjectsOf(nodes: Iterable<FxNode>, modules: NamedModules, scopes: Node
     if (node.op === "call_method") types.add(String(node.target));
     if (node.op === "call_function") {
       types.add(node.target as ObjectType);
+      if (node.target === relu) types.add(ReLU); // as which it is fused
       countUse(modulePath, node.target as ObjectType);
     }
     const module = moduleOf(node, modules);
