@@ -150,7 +150,12 @@ export class GraphModule extends Module {
     } else if (weight.isQuantized !== own.isQuantized) {
       context.errors.push(`dtype mismatch for ${key}: ${weight.dtype.name} cannot be loaded into ${own.dtype.name}.`);
     } else {
-      (this as unknown as Record<string, unknown>)[name] = packAs(packedForm(packed), weight, bias);
+      try {
+        (this as unknown as Record<string, unknown>)[name] = packAs(packedForm(packed), weight, bias);
+      } catch (error) {
+        if (!(error instanceof OctetError)) throw error;
+        context.errors.push(`${key} cannot be packed: ${error.message}.`);
+      }
     }
   }
 

@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { NetworkCase } from "./networks.ts";
 import { networks } from "./networks.ts";
 import type { Tensor, fx } from "../../../src/index.ts";
-import { io, manualSeed, noGrad, quantization as q, randint, randn } from "../../../src/index.ts";
+import * as octet from "../../../src/index.ts";
+import { io, manualSeed, nn, noGrad, quantization as q, randint, randn } from "../../../src/index.ts";
 import { bitsOf, stateOf } from "../../io/archive-cases.ts";
+import { goldenFolder } from "../../golden.ts";
 
 const image = () => [randn([2, 3, 8, 8])];
 
@@ -87,6 +89,10 @@ describe("packed weights among the attributes of a graph module", () => {
     expect(() => model.loadStateDict(wrong(randn([...shape])))).toThrow(
       "dtype mismatch for _packed_weight_0.0: float32 cannot be loaded into qint8.",
     );
+    const bias = new Map([...state, ["_packed_weight_0.1", randn([99])]]);
+    expect(() => model.loadStateDict(bias)).toThrow(
+      "_packed_weight_0.0 cannot be packed: quantized::conv2d_prepack: bias",
+    );
   });
 
   it("keep the engine for which they were packed", () => {
@@ -104,4 +110,27 @@ it("a converted model keeps no observers that several nodes shared", () => {
   noGrad(() => model(x));
   const names = [...q.convertFx(model.eval()).namedModules()].map(([path]) => path);
   expect(names.filter((name) => name.includes("activation_post_process"))).toEqual([]);
+});
+
+class Functional extends nn.Module {
+  w = new nn.Parameter(octet.zeros([2, 2, 1, 1]));
+  b = new nn.Parameter(octet.zeros([2]));
+  l = new nn.Parameter(octet.zeros([3, 2]));
+
+  override forward(x: Tensor): Tensor {
+    const y = nn.functional.conv2d(x, this.w, this.b, { stride: 1, padding: 0, dilation: 1, groups: 1 });
+    return nn.functional.linear(y.flatten(1), this.l);
+  }
+}
+
+it("a checkpoint of PyTorch's graph mode loads with all its keys, and gives PyTorch's outputs", () => {
+  const folder = `${goldenFolder}/checkpoints`;
+  const golden = io.loadSafetensors(`${folder}/quantized.safetensors`).tensors;
+  const [x, expected] = ["functional/in/0", "functional/out"].map((key) => golden.get(key) as Tensor);
+  q.withEngine("qnnpack", () => {
+    const float = q.prepareFx(new Functional().eval(), q.getDefaultQconfigMapping("qnnpack"), [x]);
+    const model = q.convertFx(float, { allowUncalibrated: true });
+    model.loadStateDict(io.stateDictFrom(io.loadCheckpoint(`${folder}/quantized-functional.pt`)));
+    expect(bitsOf(noGrad(() => model(x)))).toEqual(bitsOf(expected));
+  });
 });
