@@ -44,3 +44,7 @@ export type {
   PrepareCustomConfigDict,
   QuantizedCustomClass,
 } from "./quantization-mappings.ts";
+export { OBSERVER_STATES_FORMAT, calibrate, mergeObserverStates, observerStates } from "./calibrate.ts";
+export type { CalibrateOptions, ObserverStates } from "./calibrate.ts";
+export { quantizationModes, quantizationSettings, targetBackends } from "./modes.ts";
+export type { QuantizationMode, QuantizationSettings, TargetBackend } from "./modes.ts";
