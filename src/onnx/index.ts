@@ -2,7 +2,7 @@
 export type { ExternalData, ExternalFiles } from "./external.ts";
 export type * from "./model.ts";
 export { onnxDataTypes } from "./model.ts";
-export { readModel } from "./read.ts";
+export { readModel, readTensor } from "./read.ts";
 export type { ReadModelOptions } from "./read.ts";
 export { makeAttribute, makeGraph, makeModel, makeNode, makeValueInfo } from "./make.ts";
 export { saveModel, writeModel } from "./write.ts";

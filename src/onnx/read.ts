@@ -4,8 +4,9 @@ import type { ByteSource } from "./bytes.ts";
 import { fileSource, memorySource, namingSource } from "./bytes.ts";
 import type { ExternalFiles } from "./external.ts";
 import { filesBeside, providedFiles } from "./external.ts";
-import type { OnnxModel } from "./model.ts";
+import type { OnnxModel, OnnxTensor } from "./model.ts";
 import { modelMessage } from "./schema.ts";
+import { tensorMessage } from "./tensor-message.ts";
 import { WireReader } from "./wire-reader.ts";
 
 export interface ReadModelOptions {
@@ -22,6 +23,13 @@ export function readModel(source: string | Uint8Array, options: ReadModelOptions
   const provided = options.externalData ? providedFiles(options.externalData) : null;
   if (typeof source === "string") return parseModel(fileSource(source), provided ?? filesBeside(source));
   return parseModel(memorySource(source), provided);
+}
+
+/** Reads a tensor that is a file by itself, as ONNX's own test data is (`input_0.pb`): from a path (Node only) or bytes. */
+export function readTensor(source: string | Uint8Array): OnnxTensor {
+  const bytes = typeof source === "string" ? fileSource(source) : memorySource(source);
+  const files = typeof source === "string" ? filesBeside(source) : null;
+  return namingSource(bytes, () => tensorMessage.read(new WireReader(bytes, files)));
 }
 
 function parseModel(source: ByteSource, files: ExternalFiles | null): OnnxModel {

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileFormatError, OctetError } from "../../src/core/errors.ts";
-import { parseFile, readFile, writeFileAtomic } from "../../src/core/files.ts";
+import {
+  isInside,
+  openForParts,
+  parseFile,
+  readFile,
+  writeFileAtomic,
+  writeFilesAtomic,
+} from "../../src/core/files.ts";
 
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "octet-io-"))));
@@ -52,6 +59,63 @@ describe("writeFileAtomic", () => {
     );
     expect(readdirSync(folder)).toEqual(["taken"]);
     expect(() => writeFileAtomic(join(folder, "absent", "x"), Uint8Array.of(1))).toThrow(/: no such file or folder$/);
+  });
+});
+
+describe("writeFilesAtomic", () => {
+  it("writes all files, in pieces that may come from those it replaces", () => {
+    const [first, second] = ["a", "b"].map((name) => join(folder, name));
+    writeFileSync(first, Uint8Array.of(1, 2, 3));
+    const parts = openForParts(first);
+    writeFilesAtomic([
+      { path: first, pieces: [Uint8Array.of(9), parts.read(1, 3)] },
+      { path: second, pieces: [parts.read(0, 1)] },
+    ]);
+    expect([[...readFileSync(first)], [...readFileSync(second)]]).toEqual([[9, 2, 3], [1]]);
+    expect(readdirSync(folder).sort()).toEqual(["a", "b"]);
+  });
+
+  it("leaves all as it was where a piece fails", () => {
+    const path = join(folder, "a");
+    writeFileSync(path, "old");
+    function* failing(): Generator<Uint8Array> {
+      yield Uint8Array.of(1);
+      throw new OctetError("no more");
+    }
+    const files = [
+      { path, pieces: [Uint8Array.of(1)] },
+      { path: join(folder, "b"), pieces: failing() },
+    ];
+    expect(() => writeFilesAtomic(files)).toThrow("no more");
+    expect(readdirSync(folder)).toEqual(["a"]);
+    expect(readFileSync(path, "utf8")).toBe("old");
+  });
+});
+
+describe("openForParts", () => {
+  it("reads ranges, until the file changes", () => {
+    const path = join(folder, "data");
+    writeFileSync(path, Uint8Array.of(1, 2, 3, 4));
+    const parts = openForParts(path);
+    expect([parts.size, [...parts.read(1, 3)], parts.read(4, 4).length]).toEqual([4, [2, 3], 0]);
+    writeFileSync(path, Uint8Array.of(1, 2, 3, 4, 5));
+    expect(() => parts.read(0, 1)).toThrow(
+      /^cannot read ".*data": it was changed after it had been opened; open it again$/,
+    );
+    expect(() => openForParts(folder)).toThrow(/: it is not an ordinary file$/);
+  });
+});
+
+describe("isInside", () => {
+  it.each([
+    ["/a/b", "/a/b/c", true],
+    ["/a/b", "/a/b/..c/d", true],
+    ["/a/b", "/a/b", false],
+    ["/a/b", "/a/bc", false],
+    ["/a/b", "/a", false],
+    ["/", "/x", true],
+  ])("%s, %s: %s", (outer, path, inside) => {
+    expect(isInside(outer, path)).toBe(inside);
   });
 });
 
