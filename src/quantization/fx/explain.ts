@@ -100,10 +100,10 @@ export function formatExplanations(explanations: readonly Explanation[]): string
   const rows = explanations.map(({ node, operator, quantized, detail }) => [
     node,
     operator,
-    quantized ? "int8" : "float",
+    quantized ? "yes" : "no",
     detail,
   ]);
-  const all = [["node", "operator", "runs in", "how or why"], ...rows];
+  const all = [["node", "operator", "quantized", "how or why"], ...rows];
   const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column].length)));
   return all
     .map((row) =>

@@ -25,9 +25,10 @@ export function lowerBinary(context: LoweringContext): void {
     if (tensors.length === 1) context.offGrid.add(made);
     quantize.replaceAllUsesWith(made);
     graph.eraseNode(quantize);
-    if (relu) graph.eraseNode(relu);
-    graph.eraseNode(operator);
-    context.note(operator, target);
+    for (const node of relu ? [relu, operator] : [operator]) {
+      context.note(node, target);
+      graph.eraseNode(node);
+    }
   }
 }
 

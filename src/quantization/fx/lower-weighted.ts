@@ -24,8 +24,10 @@ export function lowerStaticFunctions(context: LoweringContext): void {
     quantize.replaceAllUsesWith(operator);
     zeroPoint.append(operator);
     graph.eraseNode(quantize);
-    if (relu) graph.eraseNode(relu);
     context.note(operator, operator.target);
+    if (!relu) continue;
+    context.note(relu, operator.target);
+    graph.eraseNode(relu);
   }
 }
 
@@ -35,7 +37,8 @@ export function lowerDynamicFunctions(context: LoweringContext): void {
   for (const last of [...graph.nodes].reverse()) {
     if (last.erased) continue;
     const before = last.args[0];
-    const relu = context.isRelu(last) && isNode(before) ? last : null;
+    const endsWithRelu = context.isRelu(last) && !context.skips(last) && isNode(before) && before.users.size === 1;
+    const relu = endsWithRelu ? last : null;
     const operator = relu ? (before as FxNode) : last;
     const lowering = context.loweringOf(operator);
     if (lowering?.kind !== "weighted" || context.skips(operator)) continue;
@@ -52,11 +55,11 @@ export function lowerDynamicFunctions(context: LoweringContext): void {
     operator.target = relu ? dynamic.quantizedRelu : dynamic.quantized;
     operator.args = dynamic.activation.isQuantized ? [source, packed, reduceRange] : [source, packed];
     operator.kwargs = {};
-    if (relu) {
-      relu.replaceAllUsesWith(operator);
-      graph.eraseNode(relu);
-    }
     context.note(operator, operator.target);
+    if (!relu) continue;
+    context.note(relu, operator.target);
+    relu.replaceAllUsesWith(operator);
+    graph.eraseNode(relu);
   }
 }
 

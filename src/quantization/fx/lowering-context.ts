@@ -55,14 +55,23 @@ export class LoweringContext {
     return operatorLowerings.get(node.target);
   }
 
-  /** The quantize nodes of the graph with the operators before them. */
+  /**
+   * The quantize nodes of the graph with the operators before them, if nobody else reads the float values there. A ReLU that
+   * is to stay float keeps the operator before it in float.
+   */
   *quantizedOutputs(): Iterable<QuantizedOutput> {
     for (const quantize of this.model.graph.nodes) {
       if (quantize.erased || quantize.op !== "call_function" || quantize.target !== quantizePerTensor) continue;
       const [source] = quantize.args;
-      if (!isNode(source)) continue;
+      if (!isNode(source) || source.users.size > 1) continue;
       const before = source.args[0];
-      if (this.isRelu(source) && isNode(before) && this.takesRelu(before))
+      if (
+        this.isRelu(source) &&
+        !this.skips(source) &&
+        isNode(before) &&
+        this.takesRelu(before) &&
+        before.users.size === 1
+      )
         yield { quantize, relu: source, operator: before };
       else yield { quantize, relu: null, operator: source };
     }
