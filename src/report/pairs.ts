@@ -1,0 +1,119 @@
+/**
+ * Which node of a converted graph computes what which node of the float graph does. Both have the names of the traced
+ * graph, except that lowering puts new nodes in the place of some functions and takes a ReLU into the operator before it.
+ */
+import type { GraphModule } from "../fx/graph-module.ts";
+import type { FxNode } from "../fx/node.ts";
+import { isNode } from "../fx/node.ts";
+import { printTarget } from "../fx/targets.ts";
+import { quantizePerTensor } from "../ops/quantize.ts";
+import type { Explanation } from "../quantization/fx/explain.ts";
+
+export interface NodePair {
+  readonly explanation: Explanation;
+  /** The operator in the float graph. */
+  readonly operator: FxNode;
+  /** The node whose value is compared: the operator, or the ReLU after it that was fused with it. */
+  readonly float: FxNode;
+  /** The operator in the converted graph. */
+  readonly quantizedOperator: FxNode;
+  /** The node whose value is compared: the operator, or the quantize node after it in the reference form. */
+  readonly quantized: FxNode;
+}
+
+export interface Pairing {
+  /** Of the quantized operators, in the order of computation. */
+  readonly pairs: readonly NodePair[];
+  /** Names of nodes that became part of another operator. */
+  readonly absorbed: ReadonlySet<string>;
+}
+
+/** `float` is the fused float graph, which has the names that the preparation saw. */
+export function pairNodes(float: GraphModule, quantized: GraphModule, explanations: readonly Explanation[]): Pairing {
+  const floatNodes = nodesByName(float);
+  const counterpart = findCounterparts(quantized, explanations);
+  const explained = new Map(explanations.map((explanation) => [explanation.node, explanation]));
+  const pairs: NodePair[] = [];
+  const absorbed = new Set<string>();
+  for (const explanation of explanations) {
+    const [operator, made] = [floatNodes.get(explanation.node), counterpart.get(explanation.node)];
+    if (!explanation.quantized || !operator || !made) continue;
+    const fused = fusedUser(operator, explained, counterpart);
+    if (fused) absorbed.add(fused.name);
+    pairs.push({
+      explanation,
+      operator,
+      float: fused ?? operator,
+      quantizedOperator: made,
+      quantized: quantizeAfter(made) ?? made,
+    });
+  }
+  return { pairs, absorbed };
+}
+
+function nodesByName({ graph }: GraphModule): Map<string, FxNode> {
+  return new Map([...graph.nodes].map((node) => [node.name, node]));
+}
+
+/**
+ * The node of the converted graph for every explained name. Most kept theirs. Of the others, the first that became some
+ * function is the first new node with that function, because lowering keeps the order; where the numbers differ, nobody
+ * knows, and there is no pair.
+ */
+function findCounterparts(quantized: GraphModule, explanations: readonly Explanation[]): Map<string, FxNode> {
+  const nodes = nodesByName(quantized);
+  const found = new Map<string, FxNode>();
+  const renamed = new Map<string, string[]>();
+  const explained = new Set<string>();
+  for (const { node: name, quantized: isQuantized, detail } of explanations) {
+    explained.add(name);
+    const kept = nodes.get(name);
+    if (kept) found.set(name, kept);
+    else if (isQuantized) pushTo(renamed, becameOf(detail), name);
+  }
+  const made = new Map<string, FxNode[]>();
+  for (const node of nodes.values()) {
+    if (node.op === "call_function" && !explained.has(node.name)) pushTo(made, printTarget(node.target), node);
+  }
+  for (const [target, names] of renamed) {
+    const candidates = made.get(target) ?? [];
+    if (candidates.length === names.length) names.forEach((name, i) => found.set(name, candidates[i]));
+  }
+  return found;
+}
+
+function pushTo<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+/** "static: torch.ops.quantized.add" tells the function behind the colon. */
+function becameOf(detail: string): string {
+  return detail.slice(detail.indexOf(": ") + 2);
+}
+
+/** The only reader of an operator, if it was to be quantized, became nothing of its own, and is gone from the graph. */
+function fusedUser(
+  operator: FxNode,
+  explained: ReadonlyMap<string, Explanation>,
+  counterpart: ReadonlyMap<string, FxNode>,
+): FxNode | null {
+  const [user, ...others] = operator.users;
+  if (!user || others.length) return null;
+  const explanation = explained.get(user.name);
+  const isGone = explanation?.quantized && isReferenceForm(explanation.detail) && !counterpart.has(user.name);
+  return isGone ? user : null;
+}
+
+/** True for an operator that was not lowered. */
+export function isReferenceForm(detail: string): boolean {
+  return becameOf(detail) === "reference form";
+}
+
+function quantizeAfter(node: FxNode): FxNode | null {
+  for (const user of node.users) {
+    if (user.target === quantizePerTensor && isNode(user.args[0]) && user.args[0] === node) return user;
+  }
+  return null;
+}
