@@ -47,6 +47,15 @@ const nnClasses: readonly ModuleType[] = Object.values(nn as Readonly<Record<str
     typeof value === "function" && value.prototype instanceof Module && value !== nn.Sequential,
 );
 
+/** Classes beside those of `nn` that no tracer looks into. */
+const otherLeafClasses = new Set<ModuleType>();
+
+/** Makes the modules of a class one node each for every tracer: those whose `forward` is not written with operators. */
+export function leafModule<T extends ModuleType>(type: T): T {
+  otherLeafClasses.add(type);
+  return type;
+}
+
 export class Tracer implements Interpreter, Recorder {
   /** Classes whose modules become one node each. */
   readonly leafClasses: Set<ModuleType>;
@@ -74,7 +83,8 @@ export class Tracer implements Interpreter, Recorder {
 
   /** True if calls of `module` become one node; its `forward` is then not looked into. */
   isLeafModule(module: Module, _path: string): boolean {
-    return this.leafClasses.has(module.constructor as unknown as ModuleType);
+    const type = module.constructor as unknown as ModuleType;
+    return this.leafClasses.has(type) || otherLeafClasses.has(type);
   }
 
   /** The dotted path of a module below the root. */

@@ -3,10 +3,10 @@
  * value, or which constant it is; and as much of its dtype and shape as can be told without running anything.
  */
 import type { DType } from "../core/dtype.ts";
-import { bool, float16, float32, float64, int16, int32, int64, int8, uint8 } from "../core/dtype.ts";
 import type { FxNode } from "../fx/node.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import type { OnnxDataType, OnnxTensor, OnnxType } from "./model.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { OnnxTensor, OnnxType } from "./model.ts";
+import { dtypeOf } from "./tensor.ts";
 
 /** One size: a number, the name of a symbolic one, or null for an unknown one. */
 export type Dim = number | string | null;
@@ -65,30 +65,6 @@ function mergedShape(known: SymbolicShape | null, declared: SymbolicShape | null
   if (known.length !== declared.length) return known; // what was computed is right where a file contradicts itself
   return known.map((size, d) => (typeof size === "number" ? size : (declared[d] ?? size)));
 }
-
-/**
- * The dtype that holds an element type; null where there is none. Unsigned integers that have no dtype of their own take the
- * next wider signed one, and bfloat16 float32.
- */
-export function dtypeOf(type: OnnxDataType): DType | null {
-  return dtypes[type] ?? null;
-}
-
-const dtypes: Readonly<Partial<Record<OnnxDataType, DType>>> = Object.freeze({
-  float: float32,
-  uint8,
-  int8,
-  uint16: int32,
-  int16,
-  int32,
-  int64,
-  bool,
-  float16,
-  double: float64,
-  uint32: int64,
-  uint64: int64,
-  bfloat16: float32,
-});
 
 /** What a declared type says about a tensor. */
 export function factsOfType(type: OnnxType | null): ValueFacts | null {

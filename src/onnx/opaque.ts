@@ -37,7 +37,7 @@ export class OpaqueNode extends Module {
   constructor(record: OpaqueRecord, executor: OpaqueExecutor | null = null) {
     super();
     this.record = Object.freeze(record);
-    this.executor = executor && Object.freeze(executor);
+    this.executor = executor && Object.freeze({ run: executor.run.bind(executor) }); // frozen: copies of the module share it
   }
 
   override forward(...inputs: Tensor[]): Tensor | readonly Tensor[] {
