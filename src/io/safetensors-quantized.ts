@@ -26,7 +26,7 @@ import { checkedQuantizer, storedLength, storedTypeOf, unpackIntegers } from "./
 
 /** The metadata key of the descriptions. */
 export const QUANTIZED = "octet.quantized";
-const SCALES = ".q_scales";
+export const SCALES = ".q_scales";
 const ZERO_POINTS = ".q_zero_points";
 
 const dtypes: ReadonlyMap<unknown, DType> = new Map(

@@ -17,6 +17,8 @@ import { openZip } from "./zip.ts";
 export interface StoredArray {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Of the elements in the file. */
+  readonly type: ElementType;
   /** Of the tensors that are read. */
   readonly dtype: DType;
   /** Of the elements in the file, uncompressed. */
@@ -61,7 +63,7 @@ function storedArray({ name, type, shape, littleEndian, where, start }: Layout):
       return decode(bytes, rest);
     };
   };
-  return { name, shape, dtype: type.dtype, byteLength, open, load: () => decode(start()(0, byteLength), shape) };
+  return { name, shape, type, dtype: type.dtype, byteLength, open, load: () => decode(start()(0, byteLength), shape) };
 }
 
 /** Reads on from `begin` of something whose parts can be read in any order. */

@@ -84,6 +84,10 @@ describe("layers", () => {
     ]);
   });
 
+  it("lets the command line import Node modules", () => {
+    expect(check({ "cli/main.ts": 'import fs from "node:fs"; export { fs };' })).toEqual([]);
+  });
+
   it.each(["node:fs", "fs", "fs/promises"])("refuses the Node module %s", (name) => {
     expect(check({ "core/a.ts": `import "${name}";` })).toEqual([
       `core/a.ts: imports ${name}: no Node modules in src/, use process.getBuiltinModule`,
