@@ -6,7 +6,7 @@ import type { DType } from "../core/dtype.ts";
 import type { Module } from "../nn/module.ts";
 import { OctetError } from "../core/errors.ts";
 import type { Parameter } from "../nn/parameter.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { OnnxAttributeType, OnnxAttributeValues, OnnxGraph, OnnxNode } from "./model.ts";
 import type { SymbolicShape, Value, ValueFacts } from "./import-value.ts";
 

@@ -9,7 +9,7 @@ import type { Argument, Kwargs } from "../fx/argument.ts";
 import type { FxNode } from "../fx/node.ts";
 import { isNode } from "../fx/node.ts";
 import { getitem } from "../fx/operators.ts";
-import { int64 } from "../core/dtype.ts";
+import { int32, int64 } from "../core/dtype.ts";
 import { OctetError } from "../core/errors.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
@@ -359,8 +359,16 @@ export class GraphImporter implements Emitter {
 
 /** A result of which every element is known, such as the shape of an input of fixed sizes. */
 function knownConstant({ dtype, shape, elements }: ValueFacts): Tensor | null {
-  if (dtype !== int64 || !shape || shape.length > 1 || !elements?.every((element) => element !== null)) return null;
-  return Tensor.fromArray(Float64Array.from(elements), shape.length ? [elements.length] : [], int64);
+  if (
+    (dtype !== int64 && dtype !== int32) ||
+    !shape ||
+    shape.length > 1 ||
+    !elements?.every((element) => element !== null)
+  )
+    return null;
+  const filled = dtype.allocate(elements.length);
+  elements.forEach((element, i) => (filled[i] = element));
+  return Tensor.fromArray(filled, shape.length ? [elements.length] : [], dtype);
 }
 
 function isStandard({ domain }: OnnxNode): boolean {

@@ -1,4 +1,4 @@
-/** ONNX models as data: reading, writing, and their tensors. */
+/** ONNX models: as modules, and as data (reading, writing, their tensors). */
 export type { ExternalData, ExternalFiles } from "./external.ts";
 export type * from "./model.ts";
 export { onnxDataTypes } from "./model.ts";
@@ -9,3 +9,7 @@ export { saveModel, writeModel } from "./write.ts";
 export type { SaveModelOptions } from "./write.ts";
 export { fromTensor, rawTensor, stringTensor, tensorBytes, toStrings, toTensor } from "./tensor.ts";
 export type { ReadTensorOptions } from "./tensor.ts";
+export { importModel, load } from "./import.ts";
+export type { LoadOptions, OnnxMetadata } from "./import.ts";
+export { OpaqueNode } from "./opaque.ts";
+export type { OpaqueConstant, OpaqueExecutor, OpaqueRecord } from "./opaque.ts";

@@ -6,7 +6,7 @@ import * as ort from "onnxruntime-web";
 import { expect, it } from "vitest";
 import type { DType } from "../../src/core/dtype.ts";
 import { bool, float32, float64, int32, int64, int8, uint8 } from "../../src/core/dtype.ts";
-import { GraphModule } from "../../src/fx/graph-module.ts";
+import type { GraphModule } from "../../src/fx/graph-module.ts";
 import { noGrad } from "../../src/autograd/grad-mode.ts";
 import { importModel } from "../../src/onnx/import.ts";
 import { makeAttribute, makeGraph, makeModel, makeNode, makeValueInfo } from "../../src/onnx/make.ts";
@@ -35,9 +35,11 @@ const typeNames: ReadonlyMap<DType, OnnxDataType> = new Map([
 export type AttributeValue =
   number | { readonly float: number } | string | readonly number[] | { floats: number[] } | Tensor;
 
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
 export interface OpCase {
   readonly inputs: readonly (Tensor | null)[];
-  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+  readonly attributes?: Attributes;
   /** Positions of inputs that are constants of the model. */
   readonly constants?: readonly number[];
   /** Default 17. */
@@ -144,14 +146,14 @@ function ortTensor(x: Tensor): ort.Tensor {
   return new ort.Tensor(type as "float32", data as Float32Array, [...x.shape]);
 }
 
-/** The largest difference between two lists of numbers; infinite where one is NaN and the other is not. */
+/** The largest difference between two lists of numbers, relative to those of `b` beyond 1; infinite where one is NaN and the other is not. */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Infinity;
   let largest = 0;
   for (let i = 0; i < a.length; i++) {
     const [x, y] = [a[i], b[i]];
     if (Object.is(x, y) || x === y) continue;
-    const difference = Math.abs(x - y);
+    const difference = Math.abs(x - y) / Math.max(1, Math.abs(y));
     largest = Number.isNaN(difference) ? Infinity : Math.max(largest, difference);
   }
   return largest;

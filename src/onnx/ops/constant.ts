@@ -90,7 +90,11 @@ function typeOf(c: NodeContext, code: number): DType {
 
 function converted(c: NodeContext, x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;
-  return c.call(to, [x, dtype], { dtype, ...sameAs(x), elements: dtype === int64 ? x.elements : null });
+  return c.call(to, [x, dtype], {
+    dtype,
+    ...sameAs(x),
+    elements: dtype.category === 1 && x.dtype?.category === 1 ? x.elements : null,
+  });
 }
 
 const cast: OnnxOp = {

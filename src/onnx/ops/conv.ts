@@ -4,7 +4,7 @@ import * as nn from "../../nn/index.ts";
 import { withoutInit } from "../../nn/init.ts";
 import * as ops from "../../ops/index.ts";
 import { traceable } from "../../ops/op.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { NodeContext, OnnxOp, OnnxOps } from "../import-context.ts";
 import type { Dim, SymbolicShape, Value } from "../import-value.ts";
 import type { Window } from "./window.ts";
@@ -17,7 +17,7 @@ const transposedFunctions = [ops.convTranspose1d, ops.convTranspose2d, ops.convT
 
 /** Size after a convolution; null if the size before it is not a number. */
 export function convolvedSize(size: Dim, window: Window, d: number, ceil = false): Dim {
-  if (typeof size !== "number") return null;
+  if (typeof size !== "number" || Number.isNaN(window.kernel[d])) return null;
   const { kernel, strides, dilations, begins, ends, same } = window;
   if (same) return Math.ceil(size / strides[d]);
   const room = size + begins[d] + ends[d] - dilations[d] * (kernel[d] - 1) - 1;
@@ -157,7 +157,7 @@ function negated(amount: number): number {
 }
 
 function transposedSize(size: Dim, window: Window, cut: Cut, d: number): Dim {
-  if (typeof size !== "number") return null;
+  if (typeof size !== "number" || Number.isNaN(window.kernel[d])) return null;
   const full = window.strides[d] * (size - 1) + window.dilations[d] * (window.kernel[d] - 1) + 1 + cut.outputPadding[d];
   return full - 2 * cut.padding[d] - cut.begins[d] - cut.ends[d];
 }

@@ -1,10 +1,12 @@
 /** Matrix products. With a constant matrix they become nn.Linear; a constant that is added behind one becomes its bias. */
 import * as nn from "../../nn/index.ts";
+import type { ModuleType } from "../../fx/tracer.ts";
+import type { Module } from "../../nn/module.ts";
 import { withoutInit } from "../../nn/init.ts";
 import * as ops from "../../ops/index.ts";
 import { traceable } from "../../ops/op.ts";
 import { Parameter } from "../../nn/parameter.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { NodeContext, OnnxOp, OnnxOps } from "../import-context.ts";
 import type { SymbolicShape, Value } from "../import-value.ts";
 import { einsum, einsumShape } from "./einsum.ts";
@@ -59,16 +61,38 @@ export function productShape(a: SymbolicShape | null, b: SymbolicShape | null): 
   return [...batch, a[a.length - 2], b[b.length - 1]];
 }
 
+type Layer =
+  nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d;
+
+const layerTypes: readonly ModuleType[] = [
+  nn.Linear,
+  nn.Conv1d,
+  nn.Conv2d,
+  nn.Conv3d,
+  nn.ConvTranspose1d,
+  nn.ConvTranspose2d,
+  nn.ConvTranspose3d,
+];
+
+function isLayer(module: Module | null): module is Layer {
+  return layerTypes.some((type) => module instanceof type);
+}
+
 /**
- * If `b` is a constant vector added to what a linear layer without bias gives, and nobody else uses that, makes it the bias
- * and returns the layer's value.
+ * If `b` is a constant per channel that is added to what a layer without bias gives, and nobody else uses that, makes it the
+ * bias and returns the layer's value.
  */
 export function absorbBias(c: NodeContext, a: Value, b: Value): Value | null {
   const { constant } = b;
   const layer = c.emit.moduleOf(a);
-  if (!constant || !(layer instanceof nn.Linear) || layer.bias || !c.emit.isUsedOnce(a.name)) return null;
-  const fits = constant.numel() === layer.outFeatures && constant.shape.at(-1) === layer.outFeatures;
-  if (!fits || constant.ndim > Math.max(1, a.shape?.length ?? 1)) return null;
+  if (!constant || !isLayer(layer) || layer.bias || !c.emit.isUsedOnce(a.name)) return null;
+  const rank = layer.weight.ndim;
+  const outputs = layer instanceof nn.Linear ? layer.outFeatures : layer.outChannels;
+  // Counted from the end of the shape, because that is how shapes broadcast.
+  const channelDim = layer instanceof nn.Linear ? -1 : 1 - rank;
+  const mostDims = layer instanceof nn.Linear ? Math.max(1, a.shape?.length ?? 1) : rank;
+  const fits = constant.numel() === outputs && constant.shape.at(channelDim) === outputs && constant.ndim <= mostDims;
+  if (!fits || constant.ndim < -channelDim) return null;
   layer.bias = c.emit.parameter(constant, "bias", () => constant.reshape([-1]));
   c.emit.absorb(a);
   return a;

@@ -4,7 +4,7 @@ import * as F from "../../nn/functional.ts";
 import * as ops from "../../ops/index.ts";
 import { traceable } from "../../ops/op.ts";
 import { float32 } from "../../core/dtype.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { NodeContext, OnnxOp, OnnxOps } from "../import-context.ts";
 import { sameAs } from "../import-context.ts";
 import { wrappedDim } from "../import-value.ts";

@@ -3,7 +3,7 @@
  * integers and truth values goes into the graph under another name, which no pattern knows.
  */
 import { traceable } from "../../ops/op.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { camelCase } from "../../fx/names.ts";
 import type { Callee } from "../import-context.ts";
 

@@ -6,6 +6,7 @@ import type { NodeContext } from "../import-context.ts";
 import type { SymbolicShape } from "../import-value.ts";
 
 export interface Window {
+  /** NaN where it is that of a weight whose size is not known. */
   readonly kernel: number[];
   readonly strides: number[];
   readonly dilations: number[];
@@ -18,10 +19,11 @@ export interface Window {
 
 /** The window of a node; its size may be that of a weight. */
 export function windowOf(c: NodeContext, weightSize: SymbolicShape = []): Window {
-  const kernel = c.ints("kernel_shape") ?? weightSize.map(Number);
-  c.require(kernel.length > 0 && kernel.every(Number.isInteger), "the size of its window is not known");
+  const kernel = c.ints("kernel_shape") ?? weightSize.map((size) => (typeof size === "number" ? size : NaN));
+  c.require(kernel.length > 0, "the size of its window is not known");
   const ones = kernel.map(() => 1);
   const autoPad = c.text("auto_pad", "NOTSET");
+  c.require(!autoPad.startsWith("SAME") || kernel.every(Number.isInteger), "its padding follows from an unknown size");
   const pads = (autoPad === "NOTSET" && c.ints("pads")) || kernel.flatMap(() => [0, 0]);
   return {
     kernel,
