@@ -6,7 +6,10 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { VERSION } from "../core/version.ts";
 import { availableKernels, kernels } from "../kernels/registry.ts";
+import { addCalibrateCommand } from "./commands/calibrate.ts";
+import { addCompareCommand } from "./commands/compare.ts";
 import { addInspectCommand } from "./commands/inspect.ts";
+import { addQuantizeCommand } from "./commands/quantize.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { reportError } from "./errors.ts";
 import type { CommandIo } from "./io.ts";
@@ -14,6 +17,7 @@ import { exitCodes } from "./io.ts";
 
 const EXAMPLES = `
 Examples:
+  octet quantize model.onnx --data samples.npz --out out
   octet inspect model.onnx
   octet run model.onnx --data samples.npz --out outputs.npz
   octet run model.octet --data photos/ --size 224x224 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
@@ -48,6 +52,9 @@ function createProgram(io: CommandIo): Command {
       getErrHasColors: () => io.stderr.isTTY === true && !io.env.NO_COLOR,
     })
     .exitOverride();
+  addQuantizeCommand(program, io);
+  addCalibrateCommand(program, io);
+  addCompareCommand(program, io);
   addInspectCommand(program, io);
   addRunCommand(program, io);
   return program;
