@@ -52,7 +52,7 @@ export type Tag =
   | "module"
   /** { id, className, training, buffers, hooks?, properties, graph, meta } */
   | "graph module"
-  /** { dict }: a BackendConfig, whose keys only hold in one process. */
+  /** { name }, one that Octet makes; or { dict }: a BackendConfig, whose keys only hold in one process. */
   | "backend config"
   /** { id }: an object that is there already. */
   | "ref"

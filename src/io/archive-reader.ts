@@ -15,6 +15,7 @@ import { packAs } from "../ops/quantized/packed-forms.ts";
 import type { BackendConfigDict } from "../quantization/backend-config/index.ts";
 import { BackendConfig } from "../quantization/backend-config/index.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { backendConfigOf } from "./archive-backend-configs.ts";
 import type { Fields } from "./archive-checks.ts";
 import { arrayOf, fail, quote, recordOf, textOf } from "./archive-checks.ts";
 import { GRAPH_MODULE_FIELDS, MAX_DEPTH, MODULE_FIELDS, isAssignable, typedArrays } from "./archive-format.ts";
@@ -104,7 +105,9 @@ export class ArchiveReader {
       case "graph module":
         return this.decodeGraphModule(fields);
       case "backend config":
-        return BackendConfig.fromDict(recordOf("a backend config", this.decode(fields.dict)) as BackendConfigDict);
+        return "name" in fields
+          ? backendConfigOf(textOf("a backend config's name", fields.name))
+          : BackendConfig.fromDict(recordOf("a backend config", this.decode(fields.dict)) as BackendConfigDict);
       case "ref":
         return this.objects.get(fields.id) ?? fail(`there is no object ${quote(fields.id)} before its mention`);
       case "node":

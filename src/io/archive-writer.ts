@@ -8,6 +8,7 @@ import type { AnyPackedParams } from "../ops/quantized/packed-forms.ts";
 import { isPacked, packedForm, packedTensors } from "../ops/quantized/packed-forms.ts";
 import { BackendConfig } from "../quantization/backend-config/index.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { makerOf } from "./archive-backend-configs.ts";
 import type { Encoded, EncodedObject, Tag } from "./archive-format.ts";
 import {
   GRAPH_MODULE_FIELDS,
@@ -98,7 +99,10 @@ export class ArchiveWriter {
     if (value instanceof Module) return this.encodeModule(value, path);
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.encodeRecord(value as Properties, path);
-    if (value instanceof BackendConfig) return tagged("backend config", { dict: this.encode(value.toDict(), path) });
+    if (value instanceof BackendConfig) {
+      const name = makerOf(value);
+      return tagged("backend config", name ? { name } : { dict: this.encode(value.toDict(), path) });
+    }
     return this.encodeInstance(value, path);
   }
 

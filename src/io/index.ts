@@ -1,4 +1,4 @@
-/** Reading and writing files: safetensors, PyTorch checkpoints, NumPy arrays. Nothing here executes what it reads. */
+/** Reading and writing files: archives of graph modules, safetensors, PyTorch checkpoints, NumPy arrays. Nothing here executes what it reads. */
 export { loadCheckpoint, readCheckpoint, stateDictFrom } from "./checkpoint.ts";
 export type { StateDictOptions } from "./checkpoint.ts";
 export { loadNpy, readNpy, saveNpy, writeNpy } from "./npy.ts";

@@ -260,6 +260,28 @@ describe("saveArchive and loadArchive", () => {
   });
 });
 
+describe("backend configs in archives", () => {
+  const own = Object.entries(q).filter(([name]) => /^get\w+BackendConfig$/.test(name)) as [
+    string,
+    () => q.BackendConfig,
+  ][];
+  const stored = (recipe: q.BackendConfig): unknown => io.readArchive(io.writeArchive(smallFloat(), { recipe })).recipe;
+  it.each(own)("%s", (_name, make) => {
+    expect(own.length).toBe(8);
+    const loaded = stored(make());
+    expect(loaded).toBeInstanceOf(q.BackendConfig);
+    expect((loaded as q.BackendConfig).toDict()).toEqual(make().toDict());
+  });
+
+  it("one of the user's, as far as it holds no functions", () => {
+    const pattern = () => new q.BackendPatternConfig([nn.Linear, nn.ReLU]).addDtypeConfig(q.defaultOpQuint8DtypeConfig);
+    const config = new q.BackendConfig("mine").setBackendPatternConfig(pattern());
+    expect((stored(config) as q.BackendConfig).toDict()).toEqual(config.toDict());
+    config.setBackendPatternConfig(pattern().setFuserMethod((_isQat, linear: nn.Linear) => linear));
+    expect(() => stored(config)).toThrow(/"recipe.configs.0.fuser_method" is .*, a function that is not Octet's/);
+  });
+});
+
 describe("names in archives", () => {
   const names = archiveNames();
   it("are derived from the namespaces, and lead back to what they name", () => {

@@ -64,28 +64,39 @@ function fuser(variant: Variant) {
   };
 }
 
+/** A variant with its functions, which are made once, so that two configs of it are equal. */
+function methodsOf(variant: Variant) {
+  return {
+    variant,
+    fuse: fuser(variant),
+    root: (nodes: NodePattern) => partsOf<FxNode>(nodes, variant).conv,
+    extraInputs: (nodes: NodePattern) => [partsOf<FxNode>(nodes, variant).other],
+  };
+}
+
+const families = [false, true].map((withRelu) => ({
+  made: withRelu ? fused.ConvAddReLU2d : fused.ConvAdd2d,
+  variants: (["left", "right"] as const).flatMap((side) =>
+    [true, false].map((withBn) => methodsOf({ side, withBn, withRelu })),
+  ),
+}));
+
 function variantConfig(
-  variant: Variant,
+  { variant, fuse, root, extraInputs }: ReturnType<typeof methodsOf>,
   made: ModuleClass,
   dtypeConfigs: readonly DTypeConfig[],
 ): BackendPatternConfig {
   return new BackendPatternConfig()
     ._setPatternComplexFormat(nestedPattern(variant))
     .setDtypeConfigs(dtypeConfigs)
-    .setFuserMethod(fuser(variant))
-    ._setRootNodeGetter((nodes: NodePattern) => partsOf<FxNode>(nodes, variant).conv)
-    ._setExtraInputsGetter((nodes: NodePattern) => [partsOf<FxNode>(nodes, variant).other])
+    .setFuserMethod(fuse)
+    ._setRootNodeGetter(root)
+    ._setExtraInputsGetter(extraInputs)
     .setFusedModule(made);
 }
 
 export const convAddPatterns: FamilyPatterns = (dtypeConfigs) =>
-  [false, true].flatMap((withRelu) => {
-    const made = withRelu ? fused.ConvAddReLU2d : fused.ConvAdd2d;
-    const variants = (["left", "right"] as const).flatMap((side) =>
-      [true, false].map((withBn) => ({ side, withBn, withRelu })),
-    );
-    return [
-      ...variants.map((variant) => variantConfig(variant, made, dtypeConfigs)),
-      rootedConfig(made, recipeOf(convolutionRecipes, Conv2d), dtypeConfigs),
-    ];
-  });
+  families.flatMap(({ made, variants }) => [
+    ...variants.map((variant) => variantConfig(variant, made, dtypeConfigs)),
+    rootedConfig(made, recipeOf(convolutionRecipes, Conv2d), dtypeConfigs),
+  ]);

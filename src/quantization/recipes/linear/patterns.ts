@@ -44,22 +44,30 @@ function fusedLinear(recipe: Recipe, dtypeConfigs: readonly DTypeConfig[]): Back
   ];
 }
 
+// Made once, so that two configs with them are equal.
+const fuseBnLeakyRelu = fuseLinearBnLeakyRelu(fused.LinearLeakyReLU);
+const leakyRelu = activationForms(LeakyReLU, fused.LinearLeakyReLU);
+const tanh = activationForms(Tanh, fused.LinearTanh);
+
 /** The layer with LeakyReLU (and a batch norm between) or Tanh, which onednn runs as one. */
 export const linearActivationPatterns: FamilyPatterns = (dtypeConfigs) => [
-  ...withActivation(LeakyReLU, fused.LinearLeakyReLU, dtypeConfigs),
+  ...withActivation(leakyRelu, dtypeConfigs),
   patternConfig([Linear, BatchNorm1d, LeakyReLU], dtypeConfigs)
-    .setFuserMethod(fuseLinearBnLeakyRelu(fused.LinearLeakyReLU))
+    .setFuserMethod(fuseBnLeakyRelu)
     .setFusedModule(fused.LinearLeakyReLU),
-  ...withActivation(Tanh, fused.LinearTanh, dtypeConfigs),
+  ...withActivation(tanh, dtypeConfigs),
 ];
 
+function activationForms(activation: ModuleClass, made: typeof fused.LinearTanh | typeof fused.LinearLeakyReLU) {
+  return { activation, made, fusions: [{ pattern: [Linear, activation], fuse: wrapInto(made) }] };
+}
+
 function withActivation(
-  activation: ModuleClass,
-  made: typeof fused.LinearTanh | typeof fused.LinearLeakyReLU,
+  { activation, made, fusions }: ReturnType<typeof activationForms>,
   dtypeConfigs: readonly DTypeConfig[],
 ): BackendPatternConfig[] {
   return [
-    ...fusionConfigs({ float: made, fusions: [{ pattern: [Linear, activation], fuse: wrapInto(made) }] }, dtypeConfigs),
+    ...fusionConfigs({ float: made, fusions }, dtypeConfigs),
     rootedConfig(made, plain, dtypeConfigs),
     ...withFunction([linear, activation]).map((sequence) => patternConfig(sequence, dtypeConfigs)),
   ];
