@@ -6,6 +6,7 @@ import { functionKey } from "./import-settings.ts";
 import type { OnnxModel, OnnxValueInfo } from "./model.ts";
 import type { OpaqueExecutor } from "./opaque.ts";
 import { foldBatchNorms } from "./passes/fold-batch-norms.ts";
+import { fuseHardswish } from "./passes/fuse-hardswish.ts";
 import type { ReadModelOptions } from "./read.ts";
 import { readModel } from "./read.ts";
 
@@ -49,6 +50,7 @@ export function importModel(model: OnnxModel, options: Omit<LoadOptions, keyof R
   });
   const imported = importer.importGraph(graph, fixed);
   if (options.foldBatchNorms ?? true) foldBatchNorms(imported);
+  fuseHardswish(imported);
   const initialized = new Set(graph.initializers.map(({ name }) => name));
   imported.meta.onnx = Object.freeze({
     model,

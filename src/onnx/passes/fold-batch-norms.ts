@@ -1,17 +1,20 @@
 /**
- * Batch-norm folding: a batch normalization behind a convolution or a linear layer becomes part of its weight and bias. The
- * same is done by `quantization.fuseFx`; here it also takes what is no `nn.BatchNorm` of the same rank, and leaves a smaller model.
+ * Batch-norm folding: a batch normalization behind a convolution or a linear layer becomes part of its weight and bias. So does
+ * a factor or a term that is one number, which some networks learn behind every layer. `quantization.fuseFx` does the
+ * first of these too; here the model that is left is smaller from the start.
  */
+import { noGrad } from "../../autograd/grad-mode.ts";
 import type { GraphModule } from "../../fx/graph-module.ts";
-import { attributeAt } from "../../fx/graph.ts";
 import type { FxNode } from "../../fx/node.ts";
 import { isNode } from "../../fx/node.ts";
 import type { ModuleType } from "../../fx/tracer.ts";
-import { Module } from "../../nn/module.ts";
+import type { Module } from "../../nn/module.ts";
 import * as nn from "../../nn/index.ts";
+import { Parameter } from "../../nn/parameter.ts";
 import type { Foldable } from "../../nn/utils/fusion.ts";
 import { fuseBnWeights } from "../../nn/utils/fusion.ts";
-import type { NodeOrigin } from "../import-settings.ts";
+import { add, full, mul } from "../../ops/index.ts";
+import { absorbInto, callOf, isOf, moduleOf } from "./graph-queries.ts";
 
 const batchNorms: readonly ModuleType[] = [nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d];
 const plainLayers: readonly ModuleType[] = [nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear];
@@ -19,40 +22,60 @@ const transposedLayers: readonly ModuleType[] = [nn.ConvTranspose1d, nn.ConvTran
 
 /** Folds in place, where the layer's output goes nowhere else. */
 export function foldBatchNorms(model: GraphModule): void {
-  const { graph } = model;
-  for (const node of graph.nodes) {
+  const calls = new Map<unknown, number>();
+  for (const { op, target } of model.graph.nodes) {
+    if (op === "call_module") calls.set(target, (calls.get(target) ?? 0) + 1);
+  }
+  for (const node of model.graph.nodes) {
     const [layerNode] = node.args;
-    const norm = moduleOf(model, node);
-    if (!isOf(norm, batchNorms) || !isNode(layerNode) || layerNode.users.size !== 1) continue;
-    const layer = moduleOf(model, layerNode);
-    const transpose = isOf(layer, transposedLayers);
-    if (!layer || !(transpose || isOf(layer, plainLayers)) || callsOf(model, layerNode) !== 1) continue;
-    if (transpose && (layer as unknown as nn.ConvTranspose2d).groups !== 1) continue; // its weight has the output channels per group
-    const foldable = layer as unknown as Foldable;
-    [foldable.weight, foldable.bias] = fuseBnWeights(foldable.weight, foldable.bias, norm as nn.BatchNorm2d, { transpose });
-    node.replaceAllUsesWith(layerNode);
-    mergeOrigins(layerNode, node);
-    graph.eraseNode(node);
+    if (!isNode(layerNode) || layerNode.users.size !== 1 || calls.get(layerNode.target) !== 1) continue;
+    const layer = foldableAt(model, layerNode);
+    if (layer && folds(model, node, layer)) absorbInto(layerNode, node);
   }
   model.recompile();
   model.deleteAllUnusedSubmodules();
 }
 
-function moduleOf(model: GraphModule, node: FxNode): Module | null {
-  const found = node.op === "call_module" ? attributeAt(model, node.target as string) : null;
-  return found instanceof Module ? found : null;
+/** The layer that a node calls. */
+function foldableAt(model: GraphModule, node: FxNode): Foldable | null {
+  const layer = moduleOf(model, node);
+  return isOf(layer, [...plainLayers, ...transposedLayers]) ? (layer as unknown as Foldable) : null;
 }
 
-function isOf(module: Module | null, types: readonly ModuleType[]): module is Module {
-  return types.some((type) => module instanceof type);
+/** Makes what `node` does part of the layer before it; false if it cannot be. */
+function folds(model: GraphModule, node: FxNode, layer: Foldable): boolean {
+  const norm = moduleOf(model, node);
+  if (isOf(norm, batchNorms)) return foldsNorm(layer, norm);
+  const [, number] = node.args;
+  if (typeof number !== "number" || Object.keys(node.kwargs).length > 0) return false;
+  if (callOf(node, mul)) scale(layer, number);
+  else if (callOf(node, add)) shift(layer, number);
+  else return false;
+  return true;
 }
 
-function callsOf(model: GraphModule, { target }: FxNode): number {
-  return model.graph.findNodes({ op: "call_module", target }).length;
+function foldsNorm(layer: Foldable, norm: Module): boolean {
+  const transpose = isOf(layer, transposedLayers);
+  if (transpose && (layer as unknown as nn.ConvTranspose2d).groups !== 1) return false; // the weight has outputs per group
+  [layer.weight, layer.bias] = fuseBnWeights(layer.weight, layer.bias, norm as nn.BatchNorm2d, { transpose });
+  return true;
 }
 
-/** The layer now stands for both nodes of the file, and makes the values of the second. */
-function mergeOrigins(layer: FxNode, norm: FxNode): void {
-  const [first, second] = [layer.meta.onnx, norm.meta.onnx] as (NodeOrigin | undefined)[];
-  if (first && second) layer.meta.onnx = { nodes: [...first.nodes, ...second.nodes], values: second.values };
+/** New parameters, because the file may use the weight elsewhere too. */
+function scale(layer: Foldable, factor: number): void {
+  noGrad(() => {
+    layer.weight = new Parameter(mul(layer.weight, factor));
+    if (layer.bias) layer.bias = new Parameter(mul(layer.bias, factor));
+  });
+}
+
+function shift(layer: Foldable, term: number): void {
+  noGrad(() => {
+    layer.bias = new Parameter(layer.bias ? add(layer.bias, term) : full([outputsOf(layer)], term));
+  });
+}
+
+function outputsOf(layer: Foldable): number {
+  const { outFeatures, outChannels } = layer as unknown as Partial<nn.Linear & nn.Conv2d>;
+  return outFeatures ?? outChannels ?? 0;
 }
