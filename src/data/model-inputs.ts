@@ -124,7 +124,7 @@ function fitDtype(where: string, given: Tensor, { name, dtype }: InputSpec): Ten
 export interface Batch {
   /** Places of the items in their source. */
   readonly indices: readonly number[];
-  /** For messages: `samples.npz: samples 16 to 31`. */
+  /** For messages: `samples.npz: sample 16 to 31`. */
   readonly where: string;
   readonly inputs: ReadonlyMap<string, Tensor>;
 }
