@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsc = path.join(root, "node_modules/typescript/bin/tsc");
 const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
   files: string[];
+  bin: { octet: string };
   dependencies?: Record<string, string>;
 };
 
@@ -110,6 +111,13 @@ describe("the packed package", () => {
         ")",
       ].join("\n"),
     });
+  });
+
+  it("installs the octet command", () => {
+    const command = path.join(consumer, "node_modules/octet", manifest.bin.octet);
+    expect(readFileSync(command, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+    expect(run(consumer, process.execPath, command, "--version")).toMatch(/^octet \d+\.\d+\.\d+\nkernels: wasm/);
+    expect(run(consumer, process.execPath, command, "inspect", "--help")).toMatch(/^Usage: octet inspect/);
   });
 
   it("does what the README shows", () => {
