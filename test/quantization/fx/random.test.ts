@@ -4,7 +4,7 @@
  * - every operator of the lowered graph gives what it gives in the reference form, within one step of its output's grid.
  *   Both forms are run operator by operator on the same inputs, because a step of difference may grow in what follows.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Tensor } from "../../../src/index.ts";
 import { add, cat, fx, nn, noGrad, quantization as q, randn } from "../../../src/index.ts";
