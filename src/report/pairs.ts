@@ -31,19 +31,20 @@ export interface Pairing {
 /** `float` is the fused float graph, which has the names that the preparation saw. */
 export function pairNodes(float: GraphModule, quantized: GraphModule, explanations: readonly Explanation[]): Pairing {
   const floatNodes = nodesByName(float);
-  const counterpart = findCounterparts(quantized, explanations);
-  const explained = new Map(explanations.map((explanation) => [explanation.node, explanation]));
+  const relus = fusedRelus(floatNodes, nodesByName(quantized), explanations);
+  const absorbed = new Set([...relus.values()].map(({ name }) => name));
+  const counterpart = findCounterparts(
+    quantized,
+    explanations.filter(({ node }) => !absorbed.has(node)),
+  );
   const pairs: NodePair[] = [];
-  const absorbed = new Set<string>();
   for (const explanation of explanations) {
     const [operator, made] = [floatNodes.get(explanation.node), counterpart.get(explanation.node)];
     if (!explanation.quantized || !operator || !made) continue;
-    const fused = fusedUser(operator, explained, counterpart);
-    if (fused) absorbed.add(fused.name);
     pairs.push({
       explanation,
       operator,
-      float: fused ?? operator,
+      float: relus.get(operator.name) ?? operator,
       quantizedOperator: made,
       quantized: quantizeAfter(made) ?? made,
     });
@@ -93,17 +94,30 @@ function becameOf(detail: string): string {
   return detail.slice(detail.indexOf(": ") + 2);
 }
 
-/** The only reader of an operator, if it was to be quantized, became nothing of its own, and is gone from the graph. */
-function fusedUser(
-  operator: FxNode,
-  explained: ReadonlyMap<string, Explanation>,
-  counterpart: ReadonlyMap<string, FxNode>,
-): FxNode | null {
-  const [user, ...others] = operator.users;
-  if (!user || others.length) return null;
-  const explanation = explained.get(user.name);
-  const isGone = explanation?.quantized && isReferenceForm(explanation.detail) && !counterpart.has(user.name);
-  return isGone ? user : null;
+/**
+ * The ReLUs that are part of the operator before them in the converted graph, by that operator's name: both say that they
+ * became the same, and the ReLU itself is gone.
+ */
+function fusedRelus(
+  float: ReadonlyMap<string, FxNode>,
+  quantized: ReadonlyMap<string, FxNode>,
+  explanations: readonly Explanation[],
+): Map<string, FxNode> {
+  const explained = new Map(explanations.map((explanation) => [explanation.node, explanation]));
+  const relus = new Map<string, FxNode>();
+  for (const { node, quantized: isQuantized, detail, operator } of explanations) {
+    const [user, ...others] = float.get(node)?.users ?? [];
+    const reader = user && explained.get(user.name);
+    if (!isQuantized || !reader || others.length || isRelu(operator) || !isRelu(reader.operator)) continue;
+    const isPart = reader.detail === detail && !isReferenceForm(detail);
+    if (isPart && !quantized.has(user.name)) relus.set(node, user);
+  }
+  return relus;
+}
+
+/** By the name in an explanation: "ReLU", "torch.nn.functional.relu". */
+function isRelu(operator: string): boolean {
+  return /(^|\.)relu_?$/i.test(operator);
 }
 
 /** True for an operator that was not lowered. */
