@@ -1,10 +1,11 @@
 /** `octet inspect` on each format. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import * as fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { float32, float64, int64, io, onnx } from "octet";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { floatNet, quantizedNet } from "./models.ts";
-import { octetOutput, octetRefusal, temporaryFolder } from "./octet.ts";
+import { octet, octetOutput, octetRefusal, temporaryFolder } from "./octet.ts";
 
 const file = temporaryFolder();
 const checkpoints = "test/golden/checkpoints";
@@ -30,6 +31,7 @@ beforeAll(() => {
   io.saveSafetensors(file("int8.safetensors"), quantizedNet().stateDict());
   io.saveNpz(file("x.npz"), { x: zeros([4, 3]), y: zeros([4], float64) });
   io.saveNpy(file("x.npy"), zeros([1000, 3]));
+  onnx.saveModel(file("q.onnx"), quantizedOnnx());
 });
 
 describe("octet inspect", () => {
@@ -94,7 +96,6 @@ describe("octet inspect", () => {
   });
 
   it("shows ONNX models: operators, also of inner graphs, inputs and outputs, and quantized weights", async () => {
-    onnx.saveModel(file("q.onnx"), quantizedOnnx());
     const { facts, operators, tensors } = await inspectJson(file("q.onnx"));
     expect(operators).toEqual({ DequantizeLinear: 1, MatMul: 1 });
     expect(facts).toMatchObject({ "input x": "float32 [N, 2]", "output y": "float32 [N, 3]", opset: "17" });
@@ -106,6 +107,26 @@ describe("octet inspect", () => {
       quantization: { scheme: "per channel", axis: 1, scales: [0.25, 1] },
     });
   });
+
+  it.each(["float.octet", "int8.octet", "w.safetensors", "int8.safetensors", "x.npz", "x.npy", "q.onnx", "cnn.pt"])(
+    "takes damage to %s for the file's fault",
+    async (name) => {
+      const whole = readFileSync(name === "cnn.pt" ? `${checkpoints}/${name}` : file(name));
+      const damaged = file(`damaged-${name}`);
+      const damage = fc.tuple(fc.nat(whole.length - 1), fc.option(fc.integer({ min: 1, max: 255 })));
+      await fc.assert(
+        fc.asyncProperty(damage, async ([at, change]) => {
+          const bytes = change === null ? whole.subarray(0, at) : Uint8Array.from(whole);
+          if (change !== null) bytes[at] ^= change;
+          writeFileSync(damaged, bytes);
+          const { code, stderr } = await octet(["inspect", damaged]);
+          expect([0, 2], stderr).toContain(code);
+          expect(stderr).toMatch(code === 0 ? /^$/ : /^octet: [^\n]+\n$/);
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
 
   it("refuses other files by name", async () => {
     writeFileSync(file("a.txt"), "some text that is longer than a header");
