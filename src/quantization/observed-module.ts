@@ -23,7 +23,10 @@ export function observerOf(module: Module): ActivationPostProcess | null {
 
 // The hooks find the observer through the module they are called for, so that a deep copy observes with its own.
 export const observeOutput: ForwardHook = (module, _args, output) => observerOf(module)?.(output);
-export const observeInput: ForwardPreHook = (module, args) => [observerOf(module)?.(args[0]) ?? args[0], ...args.slice(1)];
+export const observeInput: ForwardPreHook = (module, args) => [
+  observerOf(module)?.(args[0]) ?? args[0],
+  ...args.slice(1),
+];
 
 /**
  * Makes `observer` see what `module` returns, before any other hook; or with `input`, what it is called with (for

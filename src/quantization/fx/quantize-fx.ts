@@ -2,6 +2,7 @@
 import { OctetError } from "../../core/errors.ts";
 import { warn } from "../../core/warnings.ts";
 import { GraphModule } from "../../fx/graph-module.ts";
+import type { FxNode } from "../../fx/node.ts";
 import { deepCopy } from "../../nn/deep-copy.ts";
 import { Module } from "../../nn/module.ts";
 import { BackendConfig } from "../backend-config/backend-config.ts";
@@ -152,7 +153,11 @@ function traceAndPrepare(model: Module, settings: NestedSettings, isQat: boolean
   });
 }
 
+/** A graph that only calls leaves is taken as it is, with its names and what was noted on its nodes. */
 function traceModel(model: Module, tracer: QuantizationTracer): { traced: GraphModule; scopes: Map<string, Scope> } {
+  if (model instanceof GraphModule && callsOnlyLeaves(model, tracer)) {
+    return { traced: model, scopes: new Map([...model.graph.nodes].map((node) => [node.name, ownScope(node, model)])) };
+  }
   const graph = tracer.trace(model);
   const traced = new GraphModule(model, graph, model.getName());
   const scopes = [...tracer.nodeNameToScope].map(([name, [modulePath, type]]): [string, Scope] => [
@@ -160,6 +165,18 @@ function traceModel(model: Module, tracer: QuantizationTracer): { traced: GraphM
     { modulePath, moduleType: modulePath === "" ? null : (type as ModuleClass) },
   ]);
   return { traced, scopes: new Map(scopes) };
+}
+
+function callsOnlyLeaves(model: GraphModule, tracer: QuantizationTracer): boolean {
+  const calls = [...model.graph.nodes].filter(({ op }) => op === "call_module");
+  return calls.every(({ target }) => tracer.isLeafModule(model.getSubmodule(String(target)), String(target)));
+}
+
+/** A module is its own scope; everything else stands at the top. */
+function ownScope({ op, target }: FxNode, model: GraphModule): Scope {
+  if (op !== "call_module") return { modulePath: "", moduleType: null };
+  const module = model.getSubmodule(String(target));
+  return { modulePath: String(target), moduleType: module.constructor as unknown as ModuleClass };
 }
 
 function convertModel(graphModule: GraphModule, options: ConvertFxOptions, isReference: boolean): GraphModule {
