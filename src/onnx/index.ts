@@ -13,3 +13,7 @@ export { importModel, load } from "./import.ts";
 export type { LoadOptions, OnnxMetadata } from "./import.ts";
 export { OpaqueNode } from "./opaque.ts";
 export type { OpaqueConstant, OpaqueExecutor, OpaqueRecord } from "./opaque.ts";
+export { exportModel, exportNotes, metadataKeys, save } from "./export.ts";
+export type { ExportOptions } from "./export.ts";
+export { onnxTargets } from "./export-targets.ts";
+export type { OnnxTarget, TargetName } from "./export-targets.ts";

@@ -85,7 +85,7 @@ function withoutEllipsis(x: Tensor, indices: readonly Index[]): Index[] {
   return [...indices.slice(0, at), ...new Array<Index>(x.ndim - used).fill(":"), ...indices.slice(at + 1)];
 }
 
-function parseSlice(text: string): Slice {
+export function parseSlice(text: string): Slice {
   const match = /^(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?$/.exec(text.replaceAll(" ", ""));
   if (!match) throw new OctetError(`index: "${text}" is not a slice; write "start:stop:step", ":" or "..."`);
   const [start, stop, step] = match.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
