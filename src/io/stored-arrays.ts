@@ -96,7 +96,7 @@ function forwardThrough(archive: ZipArchive, entry: string, begin: number): () =
         done += part.length;
         held = held.subarray(part.length);
       }
-      while (left === 0 && !source.next().done);
+      if (left === 0) drain(source);
     };
     take(begin, null);
     return (skip, length) => {
@@ -106,6 +106,12 @@ function forwardThrough(archive: ZipArchive, entry: string, begin: number): () =
       return bytes;
     };
   };
+}
+
+/** Runs an iterator to its end, where it may find something wrong. */
+function drain(source: Iterator<unknown>): void {
+  let step = source.next();
+  while (!step.done) step = source.next();
 }
 
 /** More than any header of an array of numbers takes. */
