@@ -11,9 +11,11 @@ import type { OnnxAttributeType, OnnxAttributeValues, OnnxGraph, OnnxNode } from
 import type { SymbolicShape, Value, ValueFacts } from "./import-value.ts";
 
 /** Something that an operator's import takes as an argument: values among numbers, arrays and plain objects. */
-export type Operand = Value | DType | number | string | boolean | null | undefined | readonly Operand[];
+export type Operand = Value | DType | number | string | boolean | null | undefined | readonly Operand[] | OperandRecord;
 
-export type OperandRecord = Readonly<Record<string, Operand>>;
+export interface OperandRecord {
+  readonly [key: string]: Operand;
+}
 
 /** A function that a node can call: an operator, or one made by `fx.wrap`. */
 export type Callee = (...args: never[]) => unknown;

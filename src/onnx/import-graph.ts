@@ -6,6 +6,7 @@ import type { Graph as FxGraph } from "../fx/graph.ts";
 import { Graph } from "../fx/graph.ts";
 import { GraphModule } from "../fx/graph-module.ts";
 import type { Argument, Kwargs } from "../fx/argument.ts";
+import { isArgumentRecord, mapRecord } from "../fx/argument.ts";
 import type { FxNode } from "../fx/node.ts";
 import { isNode } from "../fx/node.ts";
 import { getitem } from "../fx/operators.ts";
@@ -310,7 +311,9 @@ export class GraphImporter implements Emitter {
 
   private argument(operand: Operand): Argument {
     if (Array.isArray(operand)) return (operand as readonly Operand[]).map((item) => this.argument(item));
-    return isValue(operand) ? this.nodeOf(operand) : operand;
+    if (isValue(operand)) return this.nodeOf(operand);
+    if (!isArgumentRecord(operand)) return operand;
+    return mapRecord(operand, (item) => this.argument(item as Operand));
   }
 
   private nodeOf(value: Value): FxNode {

@@ -27,6 +27,15 @@ const hardSigmoid: OnnxOp = {
   },
 };
 
+/** In the dtype of `x`, which an infinite bound would change. */
+const limited = traceable(
+  "onnx.clip",
+  (x: Tensor, min: Tensor | number | null, max: Tensor | number | null): Tensor => {
+    const above = min === null ? x : ops.maximum(x, min);
+    return max === null ? above : ops.minimum(above, max);
+  },
+);
+
 /** Bounds may be missing, and in any version tensors or attributes: min is at 1, max at 2. */
 const clip: OnnxOp = {
   since: [6, 11],
@@ -39,6 +48,7 @@ const clip: OnnxOp = {
     };
     const [min, max] = [bound("min", 1), bound("max", 2)];
     if (min === undefined && max === undefined) return x;
+    if (x.dtype && !x.dtype.isFloatingPoint) return c.call(limited, [x, min ?? null, max ?? null], sameAs(x));
     if (min === 0 && max === 6) return c.call(F.relu6, [x], sameAs(x));
     if (min === 0 && max === undefined) return c.call(F.relu, [x], sameAs(x));
     const kwargs = { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
@@ -52,13 +62,13 @@ const sloped = traceable("onnx.prelu", (x: Tensor, slope: Tensor): Tensor =>
 
 /** A slope per channel, or one for all, is PyTorch's. */
 const prelu: OnnxOp = {
-  since: [7],
+  since: [1, 7],
   import(c) {
     const [x, slope] = [c.input(0), c.input(1)];
     const { constant } = slope;
     const channels = x.shape?.[1];
-    const perChannel =
-      constant && constant.ndim === (x.shape?.length ?? 0) - 1 && constant.shape[0] === constant.numel();
+    const isAligned = c.opset < 7 || constant?.ndim === (x.shape?.length ?? 0) - 1; // once slopes were per channel anyway
+    const perChannel = constant && isAligned && constant.shape[0] === constant.numel();
     if (constant && (constant.numel() === 1 || (perChannel && constant.numel() === channels))) {
       const module = new nn.PReLU({ numParameters: constant.numel() });
       module.weight = c.emit.parameter(constant, "slope", () => constant.reshape([-1]));

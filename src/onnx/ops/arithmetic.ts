@@ -6,7 +6,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { Callee, NodeContext, OnnxOp, OnnxOps, Operand } from "../import-context.ts";
 import { sameAs } from "../import-context.ts";
 import type { Value } from "../import-value.ts";
-import { broadcastShape } from "../import-value.ts";
+import { broadcastShape, wrappedDim } from "../import-value.ts";
 import { absorbBias } from "./linear.ts";
 
 /** An operator of one operand with no attributes. */
@@ -25,7 +25,22 @@ function numberOr(value: Value, other: Value): Operand {
   return fits ? constant.item() : value;
 }
 
-/** An operator of two operands that broadcast. Before version 7 they had to be aligned by an attribute. */
+/**
+ * Two operands that broadcast. Before version 7 an attribute says where the dimensions of the second one stand among those of the
+ * first; without it they are the last.
+ */
+function alignedInputs(c: NodeContext): [Value, Value] {
+  const [a, b] = [c.input(0), c.input(1)];
+  if (c.opset >= 7 || !c.has("axis")) return [a, b];
+  c.require(a.shape && b.shape, "its operands are aligned by an attribute, and their ranks are not known");
+  const missing = a.shape.length - wrappedDim(c.int("axis", 0), a.shape.length) - b.shape.length;
+  let aligned = b;
+  for (let i = 0; i < missing; i++)
+    aligned = c.call(ops.unsqueeze, [aligned, -1], { shape: [...(aligned.shape ?? []), 1] });
+  return [a, aligned];
+}
+
+/** An operator of two operands that broadcast. */
 export function binary(fn: Callee, options: { dtype?: typeof bool; exact?: boolean } = {}): OnnxOp {
   return {
     since: [7],
@@ -45,9 +60,9 @@ function knownDtype(dtype: typeof bool | undefined): { dtype?: typeof bool } {
 /** For operators that do not mind the order: the constant goes last. */
 function commutative(fn: Callee, number: (a: number, b: number) => number): OnnxOp {
   return {
-    since: [7],
+    since: [1, 7],
     import(c) {
-      const [first, second] = [c.input(0), c.input(1)];
+      const [first, second] = alignedInputs(c);
       const [a, b] = first.constant && !second.constant ? [second, first] : [first, second];
       const facts = { shape: broadcastShape(a.shape, b.shape), elements: elementsOf(a, b, number) };
       return (fn === ops.add && absorbBias(c, a, b)) || c.call(fn, [a, numberOr(b, a)], facts);
@@ -57,9 +72,9 @@ function commutative(fn: Callee, number: (a: number, b: number) => number): Onnx
 
 function ordered(fn: Callee, number: (a: number, b: number) => number): OnnxOp {
   return {
-    since: [7],
+    since: [1, 7],
     import(c) {
-      const [a, b] = [c.input(0), c.input(1)];
+      const [a, b] = alignedInputs(c);
       const facts = { shape: broadcastShape(a.shape, b.shape), elements: elementsOf(a, b, number) };
       return c.call(fn, [a, numberOr(b, a)], facts);
     },
@@ -99,7 +114,7 @@ const atanh = traceable("onnx.atanh", (x: Tensor) => ops.mul(ops.sub(ops.log1p(x
 /** An operator of any number of operands, from pairs. */
 function variadic(fn: Callee): OnnxOp {
   return {
-    since: [8],
+    since: [1, 8],
     import(c) {
       return c.allInputs().reduce((a, b) => c.call(fn, [a, b], { shape: broadcastShape(a.shape, b.shape) }));
     },
@@ -107,7 +122,7 @@ function variadic(fn: Callee): OnnxOp {
 }
 
 const variadicMean: OnnxOp = {
-  since: [8],
+  since: [1, 8],
   import(c) {
     const total = variadicSum.import(c) as Value;
     return c.call(ops.div, [total, c.inputCount], sameAs(total));
@@ -116,10 +131,10 @@ const variadicMean: OnnxOp = {
 
 const variadicSum = variadic(ops.add);
 
-const power7: OnnxOp = {
-  since: [7],
-  import(c) {
-    const [a, b] = [c.input(0), c.input(1)];
+const raised: OnnxOp = {
+  since: [1, 7],
+  import(c: NodeContext) {
+    const [a, b] = alignedInputs(c);
     const exponent = b.constant?.numel() === 1 && b.constant.ndim <= (a.shape?.length ?? 0) ? b.constant.item() : null;
     const facts = { shape: broadcastShape(a.shape, b.shape) };
     if (!a.dtype?.isFloatingPoint || exponent === null) return c.call(power, [a, b], facts);
@@ -138,7 +153,7 @@ const modulo: OnnxOp = {
 };
 
 const division: OnnxOp = {
-  since: [7],
+  since: [1, 7],
   import(c: NodeContext) {
     const isReal = c.input(0).dtype?.isFloatingPoint;
     return ordered(isReal ? ops.div : divide, (a, b) => Math.trunc(a / b)).import(c);
@@ -168,7 +183,7 @@ export const arithmeticOps: OnnxOps = {
   Mod: modulo,
   Mul: commutative(ops.mul, (a, b) => a * b),
   Neg: unary(ops.neg),
-  Pow: power7,
+  Pow: raised,
   Reciprocal: unary(ops.reciprocal),
   Round: unary(ops.round),
   Sign: unary(ops.sign),

@@ -1,4 +1,4 @@
-/** Sums of products by an equation over named dimensions: `ij,jk->ik` is the product of two matrices. No ellipses. */
+/** Sums of products by an equation over named dimensions: `ij,jk->ik` is the product of two matrices. */
 import { OctetError } from "../../core/errors.ts";
 import * as ops from "../../ops/index.ts";
 import { traceable } from "../../ops/op.ts";
@@ -20,6 +20,7 @@ function parse(equation: string): Equation {
 }
 
 export function einsumShape(equation: string, shapes: readonly (SymbolicShape | null)[]): SymbolicShape | null {
+  if (equation.includes(".")) return null;
   const { terms, result } = parse(equation);
   const sizes = new Map<string, Dim>();
   terms.forEach((term, i) =>
@@ -28,6 +29,27 @@ export function einsumShape(equation: string, shapes: readonly (SymbolicShape | 
   return [...result].map((name) => sizes.get(name) ?? null);
 }
 
+/** Dimensions that an ellipsis stands for get names of their own: the last ones for all, as shapes broadcast. */
+function withoutEllipses(equation: string, operands: readonly Tensor[]): string {
+  if (!equation.includes("...")) return equation;
+  const [left, right] = equation.replaceAll(" ", "").split("->");
+  const free = [...FREE_NAMES].filter((name) => !equation.includes(name)).join("");
+  let most = 0;
+  const terms = left.split(",").map((term, i) => {
+    if (!term.includes("...")) return term;
+    const count = operands[i].ndim - (term.length - 3);
+    most = Math.max(most, count);
+    return term.replace("...", free.slice(free.length - count));
+  });
+  const all = free.slice(free.length - most);
+  // Without an arrow these come first, and then every name that occurs once.
+  const names = [...left.replaceAll(/[.,]/g, "")];
+  const once = [...new Set(names)].filter((name) => names.indexOf(name) === names.lastIndexOf(name)).sort();
+  return `${terms.join(",")}->${right === undefined ? all + once.join("") : right.replace("...", all)}`;
+}
+
+const FREE_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 /** A tensor with a name for each dimension. */
 interface Named {
   readonly names: string;
@@ -35,7 +57,7 @@ interface Named {
 }
 
 export const einsum = traceable("onnx.einsum", (equation: string, operands: readonly Tensor[]): Tensor => {
-  const { terms, result } = parse(equation);
+  const { terms, result } = parse(withoutEllipses(equation, operands));
   if (terms.length !== operands.length) {
     throw new OctetError(`einsum: the equation "${equation}" is of ${terms.length} tensors, got ${operands.length}`);
   }

@@ -6,6 +6,7 @@ import { comparisonOps } from "./comparison.ts";
 import { constantOps } from "./constant.ts";
 import { controlFlowOps } from "./control-flow.ts";
 import { convOps } from "./conv.ts";
+import { detectionOps } from "./detection.ts";
 import { indexingOps } from "./indexing.ts";
 import { integerOps } from "./integer.ts";
 import { layoutOps } from "./layout.ts";
@@ -26,6 +27,7 @@ export const onnxOps: ReadonlyMap<string, OnnxOp> = new Map(
     constantOps,
     controlFlowOps,
     convOps,
+    detectionOps,
     indexingOps,
     integerOps,
     layoutOps,

@@ -43,13 +43,21 @@ const splitEvenly = traceable("onnx.split", (x: Tensor, count: number, axis: num
   return ops.split(x, sizes, axis);
 });
 
+const splitInto = traceable("onnx.splitInto", (x: Tensor, sizes: Tensor, axis: number): readonly Tensor[] =>
+  ops.split(x, wholeNumbers(sizes), axis),
+);
+
 const split: OnnxOp = {
   since: [2, 13, 18],
   import(c: NodeContext) {
     const x = c.input(0);
     const axis = c.int("axis", 0);
     const sizes = c.intsOrInput("split", 1);
-    c.require(sizes === null || Array.isArray(sizes), "its sizes are not constant");
+    if (sizes && !Array.isArray(sizes)) {
+      const part = { dtype: x.dtype, shape: x.shape && x.shape.with(wrappedDim(axis, x.shape.length), null) };
+      const facts = c.node.outputs.map(() => part);
+      return c.items(c.call(splitInto, [x, sizes as Value, axis]), facts);
+    }
     const count = c.node.outputs.length;
     const d = wrappedDim(axis, x.shape?.length ?? 0);
     const size = x.shape?.[d];

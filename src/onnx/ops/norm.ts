@@ -30,10 +30,11 @@ const instanceNorms: Readonly<Record<number, new (channels: number, options: Nor
 };
 
 const batchNormalization: OnnxOp = {
-  since: [7, 9, 14],
+  since: [1, 7, 9, 14],
   import(c: NodeContext) {
     const x = c.input(0);
-    c.require(c.int("training_mode", 0) === 0, "it is in training mode");
+    const isTraining = c.int("training_mode", 0) !== 0 || (c.opset < 7 && c.int("is_test", 0) === 0);
+    c.require(!isTraining, "it is in training mode");
     c.require(c.opset >= 9 || c.int("spatial", 1) !== 0, "it normalizes every position apart");
     const eps = c.float("epsilon", 1e-5);
     const type = batchNorms[x.shape?.length ?? 0];

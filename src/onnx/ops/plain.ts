@@ -9,11 +9,14 @@ import type { Callee } from "../import-context.ts";
 
 const plainForms = new Map<Callee, Callee>();
 const plainMethods = new Map<string, Callee>();
+/** The function, or the name of the method, that a form stands for. */
+const origins = new Map<unknown, Callee | string>();
 
 /** `fn` under a name of its own; always the same function for the same one. */
 export function plain(fn: Callee): Callee {
   let form = plainForms.get(fn);
   if (!form) plainForms.set(fn, (form = traceable(`onnx.${nameOf(fn)}`, (...args: never[]) => fn(...args))));
+  origins.set(form, fn);
   return form;
 }
 
@@ -24,8 +27,14 @@ export function plainMethod(name: string): Callee {
     const key = camelCase(name) as "reshape";
     form = traceable(`onnx.${key}`, (x: Tensor, ...args: number[]) => x[key](...args));
     plainMethods.set(name, form);
+    origins.set(form, name);
   }
   return form;
+}
+
+/** The function behind a plain form, or PyTorch's name of the method; null for other functions. */
+export function originOfPlain(form: unknown): Callee | string | null {
+  return origins.get(form) ?? null;
 }
 
 function nameOf(fn: Callee): string {

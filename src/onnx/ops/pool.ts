@@ -1,9 +1,10 @@
 /** Pooling. */
+import { int64 } from "../../core/dtype.ts";
 import * as F from "../../nn/functional.ts";
 import * as ops from "../../ops/index.ts";
 import { traceable } from "../../ops/op.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { NodeContext, OnnxOp, OnnxOps } from "../import-context.ts";
+import type { NodeContext, OnnxOp, OnnxOps, OperandRecord } from "../import-context.ts";
 import type { SymbolicShape, Value } from "../import-value.ts";
 import { convolvedSize, paddedInput } from "./conv.ts";
 import type { Window } from "./window.ts";
@@ -38,9 +39,50 @@ const maxPool: OnnxOp = {
     const apart = fits ? { input: x, padding: window.begins } : padWith(c, x, window, -Infinity);
     const kwargs = { stride: window.strides, padding: apart.padding, dilation: window.dilations, ceilMode };
     const shape = pooledShape(x, window, ceilMode);
+    if (c.hasOutput(1)) {
+      c.require(fits, "it gives positions and pads its ends differently");
+      const columnsFirst = c.int("storage_order", 0) !== 0;
+      const tuple = c.call(maxPoolWithPositions, [x, asRecord(window), ceilMode, columnsFirst]);
+      return c.items(tuple, [
+        { dtype: x.dtype, shape },
+        { dtype: int64, shape },
+      ]);
+    }
     return c.call(maxPools[window.kernel.length - 1], [apart.input, window.kernel], { kwargs, shape });
   },
 };
+
+/** As an argument of a node. */
+function asRecord({ kernel, strides, dilations, begins, ends, same }: Window): OperandRecord {
+  return { kernel, strides, dilations, begins, ends, same };
+}
+
+/** Also the position of each maximum in the whole tensor; in a plane, columns may come first. */
+const maxPoolWithPositions = traceable(
+  "onnx.maxPool",
+  (x: Tensor, window: Window, ceilMode: boolean, columnsFirst: boolean): readonly Tensor[] => {
+    const { kernel, strides, dilations, begins } = window;
+    const options = { stride: strides, padding: begins, dilation: dilations, ceilMode, returnIndices: true } as const;
+    const [values, inPlane] = maxPools[kernel.length - 1](x, kernel, options);
+    const sizes = x.shape.slice(2);
+    const plane = sizes.reduce((a, b) => a * b, 1);
+    const planes = ops.mul(ops.arange(x.shape[0] * x.shape[1], { dtype: int64 }), plane);
+    const positions = columnsFirst ? transposedPositions(inPlane, sizes) : inPlane;
+    return [values, ops.add(positions, planes.reshape([x.shape[0], x.shape[1], ...sizes.map(() => 1)]))];
+  },
+);
+
+/** Positions in a plane counted with the first dimension running fastest. */
+function transposedPositions(positions: Tensor, sizes: readonly number[]): Tensor {
+  let [rest, step] = [positions, sizes.reduce((a, b) => a * b, 1)];
+  let total = ops.zerosLike(positions);
+  for (const size of sizes.toReversed()) {
+    step /= size;
+    total = ops.add(total, ops.mul(ops.remainder(rest, size), step));
+    rest = ops.floorDivide(rest, size);
+  }
+  return total;
+}
 
 /** All padding in a step of its own. */
 function padWith(c: NodeContext, x: Value, window: Window, value: number): { input: Value; padding: number[] } {
@@ -91,9 +133,7 @@ const averagePool: OnnxOp = {
     const fits =
       !window.same && window.begins.every((begin, d) => begin === window.ends[d] && begin <= window.kernel[d] / 2);
     if (!fits) {
-      const { kernel, strides, dilations, begins, ends, same } = window;
-      const plain = { kernel, strides, dilations, begins, ends, same } as unknown as Record<string, number[]>;
-      const kwargs = { window: plain, ceilMode, countsPadding: countIncludePad } as unknown as Record<string, number[]>;
+      const kwargs = { window: asRecord(window), ceilMode, countsPadding: countIncludePad };
       return c.call(averagePoolOf, [x], { kwargs, shape });
     }
     const kwargs = { stride: window.strides, padding: window.begins, ceilMode, countIncludePad };

@@ -35,8 +35,9 @@ interface RnnPlan {
 function planOf(c: NodeContext, kind: Kind): RnnPlan {
   const direction = c.text("direction", "forward");
   const directions = direction === "bidirectional" ? 2 : 1;
-  const recurrent = c.constant(2);
-  const hidden = recurrent.shape[2];
+  const width = c.input(2).shape?.[2];
+  const hidden = typeof width === "number" ? width : c.int("hidden_size", 0);
+  c.require(hidden > 0, "the size of its state is not known");
   const activations = c.texts("activations") ?? [];
   const isUsual = activations.every((name, i) => name === kind.activations[i % kind.activations.length]);
   const isRelu = kind === kinds.RNN && activations.length > 0 && activations.every((name) => name === "Relu");
@@ -146,6 +147,8 @@ function recurrent(name: "LSTM" | "GRU" | "RNN", since: readonly number[]): Onnx
       const plan = planOf(c, kind);
       c.require(name !== "LSTM" || !c.optional(7), "it has peepholes");
       if (name === "GRU" && c.int("linear_before_reset", 0) === 0) return gruWithEarlyReset(c, plan);
+      if ([1, 2, 3].some((index) => c.optional(index) && !c.optional(index)?.constant))
+        return withComputedWeights(c, name, plan);
       const layer = withoutInit(() => layerOf(name, c.constant(1).shape[2], plan, c.optional(3) !== null));
       setWeights(c, layer, kind);
       const x = sequenceOf(c, plan);
@@ -161,6 +164,47 @@ function recurrent(name: "LSTM" | "GRU" | "RNN", since: readonly number[]): Onnx
   };
 }
 
+interface CallOptions {
+  readonly name: "LSTM" | "GRU" | "RNN";
+  readonly directions: number;
+  readonly nonlinearity: "tanh" | "relu";
+}
+
+/** A layer whose weights are values: W, R and perhaps B in ONNX's order of gates. */
+const recurrentOf = traceable(
+  "onnx.recurrent",
+  (x: Tensor, weights: readonly (Tensor | null)[], states: readonly (Tensor | null)[], options: CallOptions) => {
+    const { name, directions, nonlinearity } = options;
+    const { gates } = kinds[name];
+    const [input, recurrentWeight, bias] = weights as [Tensor, Tensor, Tensor | null];
+    const flat = Array.from({ length: directions }, (_, d) => [
+      ...[input, recurrentWeight].map((weight) => reordered(ops.select(weight, 0, d), gates)),
+      ...(bias ? ops.chunk(ops.select(bias, 0, d), 2, 0).map((part) => reordered(part, gates)) : []),
+    ]).flat();
+    const zeros = Tensor.zeros([directions, x.shape[1], recurrentWeight.shape[2]], x.dtype);
+    const [h, cell] = [states[0] ?? zeros, states[1] ?? zeros];
+    const layer = { hasBiases: bias !== null, bidirectional: directions === 2 };
+    if (name === "LSTM") return ops.lstm(x, [h, cell], flat, layer);
+    const run = name === "GRU" ? ops.gru : nonlinearity === "relu" ? ops.rnnRelu : ops.rnnTanh;
+    return run(x, h, flat, layer);
+  },
+);
+
+function withComputedWeights(c: NodeContext, name: "LSTM" | "GRU" | "RNN", plan: RnnPlan): Value[] {
+  const x = sequenceOf(c, plan);
+  const weights = [1, 2, 3].map((index) => c.optional(index));
+  const states = (name === "LSTM" ? [5, 6] : [5]).map((index) => stateOf(c, index, plan));
+  const { directions, nonlinearity, hidden } = plan;
+  const tuple = c.call(recurrentOf, [x, weights, states], { kwargs: { name, directions, nonlinearity } });
+  const [steps, batch] = [x.shape?.[0] ?? null, x.shape?.[1] ?? null];
+  const state = { dtype: x.dtype, shape: [directions, batch, hidden] };
+  const [y, ...last] = c.items(tuple, [
+    { dtype: x.dtype, shape: [steps, batch, directions * hidden] },
+    ...states.map(() => state),
+  ]);
+  return outputsOf(c, plan, x, y, last);
+}
+
 /** What the layer takes for initial states: nothing for zeros. */
 function initialStates(c: NodeContext, name: string, states: readonly (Value | null)[]) {
   if (name !== "LSTM") return states[0] ? [states[0]] : [];
@@ -173,14 +217,19 @@ function initialStates(c: NodeContext, name: string, states: readonly (Value | n
 
 /**
  * A GRU that resets the state before it is multiplied, unlike PyTorch's: h̃ = tanh(x·W + (r ∘ h)·R + b). One direction.
- * `weights` are W [3H, I], R [3H, H] and both biases [3H], with the gates z, r, h.
+ * `weights` are W [1, 3H, I], R [1, 3H, H] and perhaps both biases [1, 6H], with the gates z, r, h.
  */
 const gruStepsOf = traceable(
   "onnx.gru",
-  (x: Tensor, h0: Tensor | null, weights: readonly Tensor[]): readonly [Tensor, Tensor] => {
-    const [input, recurrentWeight, inputBias, recurrentBias] = weights;
+  (x: Tensor, h0: Tensor | null, weights: readonly (Tensor | null)[]): readonly [Tensor, Tensor] => {
+    const [input, recurrentWeight, bias] = weights.map((weight) => weight && ops.select(weight, 0, 0)) as [
+      Tensor,
+      Tensor,
+      Tensor | null,
+    ];
     const hidden = recurrentWeight.shape[1];
-    const projected = ops.linear(x, input, ops.add(inputBias, recurrentBias));
+    const biases = bias && ops.chunk(bias, 2, 0);
+    const projected = ops.linear(x, input, biases && ops.add(biases[0], biases[1]));
     const [gateWeights, candidateWeights] = ops.split(recurrentWeight, [2 * hidden, hidden], 0);
     let h = h0 ? ops.select(h0, 0, 0) : Tensor.zeros([x.shape[1], hidden], x.dtype);
     const steps = ops.unbind(projected).map((step) => {
@@ -197,10 +246,8 @@ const gruStepsOf = traceable(
 function gruWithEarlyReset(c: NodeContext, plan: RnnPlan): Value[] {
   c.require(plan.directions === 1, "it has two directions and resets before the product (linear_before_reset = 0)");
   const x = sequenceOf(c, plan);
-  const bias = c.optionalConstant(3) ?? Tensor.zeros([1, 6 * plan.hidden], c.constant(1).dtype);
-  const [inputBias, recurrentBias] = ops.chunk(ops.select(bias, 0, 0), 2, 0);
-  const weights = [ops.select(c.constant(1), 0, 0), ops.select(c.constant(2), 0, 0), inputBias, recurrentBias];
-  const tuple = c.call(gruStepsOf, [x, stateOf(c, 5, plan), weights.map((weight) => c.emit.constant(weight))]);
+  const weights = [1, 2, 3].map((index) => c.optional(index));
+  const tuple = c.call(gruStepsOf, [x, stateOf(c, 5, plan), weights]);
   const [steps, batch] = [x.shape?.[0] ?? null, x.shape?.[1] ?? null];
   const [y, last] = c.items(tuple, [
     { dtype: x.dtype, shape: [steps, batch, plan.hidden] },

@@ -142,18 +142,14 @@ const expand: OnnxOp = {
 
 // ---------------------------------------------------------------- dimensions of size 1
 
-/** The axes of an operator that has them as an attribute before version 13; not given: null. */
-function axesOf(c: NodeContext): number[] | null {
-  const axes = c.intsOrInput("axes", 1);
-  c.require(axes === null || Array.isArray(axes), "its axes are not constant");
-  return axes;
-}
+const squeezedAt = traceable("onnx.squeeze", (x: Tensor, axes: Tensor): Tensor => ops.squeeze(x, wholeNumbers(axes)));
 
 const squeeze: OnnxOp = {
   since: [1, 13],
   import(c: NodeContext) {
     const x = c.input(0);
-    const axes = axesOf(c);
+    const axes = c.intsOrInput("axes", 1);
+    if (axes && !Array.isArray(axes)) return c.call(squeezedAt, [x, axes as Value]);
     const rank = x.shape?.length ?? null;
     const wrapped = axes && rank !== null ? axes.map((axis) => wrappedDim(axis, rank)) : axes;
     const unsqueezed = wrapped?.length === 1 ? beforeUnsqueeze(c, x, wrapped[0]) : null;
@@ -172,7 +168,8 @@ function beforeUnsqueeze(c: NodeContext, x: Value, axis: number): Value | null {
   return c.emit.before(x, x.shape?.filter((_, d) => d !== axis) ?? null);
 }
 
-const unsqueezedAt = traceable("onnx.unsqueeze", (x: Tensor, axes: readonly number[]): Tensor => {
+const unsqueezedAt = traceable("onnx.unsqueeze", (x: Tensor, given: Tensor | readonly number[]): Tensor => {
+  const axes = given instanceof Tensor ? wholeNumbers(given) : given;
   const rank = x.ndim + axes.length;
   const sorted = axes.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
   return sorted.reduce((y, axis) => ops.unsqueeze(y, axis), x);
@@ -182,8 +179,9 @@ const unsqueeze: OnnxOp = {
   since: [1, 13],
   import(c: NodeContext) {
     const x = c.input(0);
-    const axes = axesOf(c);
+    const axes = c.intsOrInput("axes", 1);
     c.require(axes, "its axes are missing");
+    if (!Array.isArray(axes)) return c.call(unsqueezedAt, [x, axes as Value]);
     const rank = x.shape ? x.shape.length + axes.length : null;
     if (axes.length > 1 && rank === null && axes.some((axis) => axis < 0)) return c.call(unsqueezedAt, [x, axes]);
     const sorted = axes.map((axis) => (rank === null ? axis : wrappedDim(axis, rank))).sort((a, b) => a - b);

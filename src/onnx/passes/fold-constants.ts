@@ -2,6 +2,8 @@
  * Constant folding: what has only constant inputs is computed while the model is imported. Weights that an exporter wrote as
  * computations become plain tensors that way, and so do the shapes of models with fixed sizes.
  */
+import type { Argument } from "../../fx/argument.ts";
+import { isArgumentRecord, mapRecord } from "../../fx/argument.ts";
 import { noGrad } from "../../autograd/grad-mode.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Callee, Operand, OperandRecord } from "../import-context.ts";
@@ -30,6 +32,8 @@ export function folded(
 
 function constantOf(operand: Operand, sizes: { elements: number; computed: boolean }): unknown {
   if (Array.isArray(operand)) return (operand as readonly Operand[]).map((item) => constantOf(item, sizes));
+  if (isArgumentRecord(operand) && !isValue(operand))
+    return mapRecord(operand, (item) => constantOf(item as Operand, sizes) as Argument);
   if (!isValue(operand)) return operand;
   if (operand.constant) sizes.elements += operand.constant.numel();
   else sizes.computed = true;

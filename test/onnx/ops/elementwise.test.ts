@@ -1,6 +1,6 @@
 /** Arithmetic, comparisons and activations of ONNX against ONNX Runtime. */
 import { describe } from "vitest";
-import { float64, int32 } from "../../../src/core/dtype.ts";
+import { float64, int32, int8 } from "../../../src/core/dtype.ts";
 import { checkOp, floats, positives, reals, truths, whole } from "../oracle.ts";
 
 describe("functions of one tensor", () => {
@@ -67,12 +67,8 @@ describe("functions of two tensors", () => {
   );
   checkOp("Sum", { inputs: [reals(3), reals(2, 3), reals(1)] });
   checkOp("Mean", { inputs: [reals(3), reals(2, 3), reals(1)] });
-  checkOp("Add", { inputs: [Tensor64(), Tensor64()] });
+  checkOp("Add", { inputs: [reals(3).to(float64), reals(3).to(float64)] });
 });
-
-function Tensor64() {
-  return reals(3).to(float64);
-}
 
 describe("comparisons and logic", () => {
   for (const op of ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]) {
@@ -99,6 +95,7 @@ describe("activations", () => {
     { inputs: [reals(9)], attributes: { min: { float: 0 }, max: { float: 6 } }, opset: 10 },
     { inputs: [reals(9)] },
   );
+  checkOp("Clip", { inputs: [whole([-5, 3, 100], [3], int8), null, whole([7], [], int8)] });
   checkOp("HardSigmoid", { inputs: [reals(9)] }, { inputs: [reals(9)], attributes: { alpha: { float: 1 / 6 } } });
   checkOp("LeakyRelu", { inputs: [reals(9)] }, { inputs: [reals(9)], attributes: { alpha: { float: 0.3 } } });
   checkOp("Elu", { inputs: [reals(9)], attributes: { alpha: { float: 0.7 } } });

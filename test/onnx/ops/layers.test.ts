@@ -73,6 +73,8 @@ describe("products", () => {
     { inputs: [reals(3, 3)], attributes: { equation: "ii->i" } },
     { inputs: [reals(3, 4)], attributes: { equation: "ij->ji" } },
     { inputs: [reals(3), reals(4), reals(3, 4)], attributes: { equation: "i,j,ij->" } },
+    { inputs: [reals(2, 3, 4), reals(2, 4, 5)], attributes: { equation: "...ij,...jk->...ik" } },
+    { inputs: [reals(3, 4, 4)], attributes: { equation: "...ii->...i" } },
   );
 });
 
@@ -88,6 +90,11 @@ describe("pools", () => {
     { inputs: [x], attributes: { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 } },
     { inputs: [x], attributes: { kernel_shape, dilations: [2, 2] } },
     { inputs: [reals(1, 2, 9)], attributes: { kernel_shape: [3] } },
+  );
+  checkOp(
+    "MaxPool",
+    { inputs: [reals(2, 3, 6, 8)], attributes: { kernel_shape: [2, 2], strides: [2, 2] }, outputs: 2 },
+    { inputs: [reals(2, 3, 6, 8)], attributes: { kernel_shape: [2, 2], storage_order: 1 }, outputs: 2 },
   );
   checkOp(
     "AveragePool",
@@ -169,6 +176,19 @@ describe("recurrent layers", () => {
       },
       { inputs: [reals(5, 2, 4), ...weights(1), null, reals(1, 2, 3)], constants, attributes: common, outputs: cells },
     );
+  }
+  for (const [op, gates] of [
+    ["LSTM", 4],
+    ["GRU", 3],
+    ["RNN", 1],
+  ] as const) {
+    const weights = [reals(2, gates * 3, 4), reals(2, gates * 3, 3), reals(2, gates * 6)];
+    const attributes: Attributes = {
+      hidden_size: 3,
+      direction: "bidirectional",
+      ...(op === "GRU" && { linear_before_reset: 1 }),
+    };
+    checkOp(op, { inputs: [reals(5, 2, 4), ...weights], attributes, outputs: 2 });
   }
   checkOp("LSTM", {
     inputs: [reals(5, 2, 4), reals(1, 12, 4), reals(1, 12, 3), null, null, reals(1, 2, 3), reals(1, 2, 3)],

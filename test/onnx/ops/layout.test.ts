@@ -34,6 +34,8 @@ describe("shapes", () => {
     { inputs: [reals(1, 3, 1)] },
     { inputs: [reals(1, 3, 1)], attributes: { axes: [2] }, opset: 11 },
   );
+  checkOp("Squeeze", { inputs: [reals(1, 3, 1), whole([-1])] });
+  checkOp("Unsqueeze", { inputs: [reals(3, 4), whole([-1, 0])] });
   checkOp(
     "Unsqueeze",
     { inputs: [reals(3, 4), whole([0, 3])], constants: [1] },
@@ -64,6 +66,7 @@ describe("joining, cutting, repeating", () => {
   );
   checkOp(
     "Split",
+    { inputs: [x, whole([1, 2])], attributes: { axis: 1 }, outputs: 2 },
     { inputs: [x, whole([1, 2])], constants: [1], attributes: { axis: 1 }, outputs: 2 },
     { inputs: [x], attributes: { axis: 2 }, outputs: 2 },
     { inputs: [x], attributes: { axis: 1, split: [2, 1] }, outputs: 2, opset: 11 },
@@ -152,6 +155,19 @@ describe("positions", () => {
     "Compress",
     { inputs: [reals(3, 2), truths(0, 1, 1)], attributes: { axis: 0 } },
     { inputs: [reals(3, 2), truths(0, 1, 1)] },
+  );
+});
+
+describe("boxes", () => {
+  const corners = [0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, -0.1, 1, 0.9, 0, 10, 1, 11, 0, 10.1, 1, 11.1, 0, 100, 1, 101];
+  const centers = corners.map((value, i) => (i % 4 < 2 ? value + 0.5 : 1));
+  const scores = floats([0.9, 0.75, 0.6, 0.95, 0.5, 0.3], [1, 1, 6]);
+  const limits = [whole([3]), floats([0.5]), floats([0.4])];
+  checkOp(
+    "NonMaxSuppression",
+    { inputs: [floats(corners, [1, 6, 4]), scores, ...limits] },
+    { inputs: [floats(corners, [1, 6, 4]), scores, whole([2]), floats([0.5])] },
+    { inputs: [floats(centers, [1, 6, 4]), scores, ...limits], attributes: { center_point_box: 1 } },
   );
 });
 
