@@ -27,3 +27,4 @@ export { backends } from "./quantization/engine.ts";
 export * as quantization from "./quantization/index.ts";
 export * as io from "./io/index.ts";
 export * as onnx from "./onnx/index.ts";
+export * as report from "./report/index.ts";

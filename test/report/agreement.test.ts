@@ -1,5 +1,5 @@
 /** Agreement of outputs, on numbers that can be checked by hand. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { tensor } from "../../src/index.ts";
 import { OutputMeter, argmax, cosineOf } from "../../src/report/agreement.ts";

@@ -1,7 +1,7 @@
 /** Whole measurements of small models, against numbers computed here in another way. */
 import { describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/index.ts";
 import {
-  Tensor,
   manualSeed,
   nn,
   noGrad,
