@@ -157,7 +157,7 @@ export class Tracer implements Interpreter, Recorder {
     return this.createProxy(op, target, positional, kwargs, name);
   }
 
-  /** @internal Every call of an operator while tracing. Those without traced values run at once. */
+  /** Every call of an operator while tracing. Those without traced values run at once. */
   call(op: AnyOp, args: readonly unknown[], next: () => unknown): unknown {
     if (!this.mustRecord(args)) return next();
     if ((op as unknown) === index) return this.proxyOf(args[0]).index(...(args.slice(1) as number[]));
