@@ -24,11 +24,14 @@ import type { ExportBuilder } from "./export-builder.ts";
 import { CallContext, NotExported, constantValue } from "./export-context.ts";
 import { UNKNOWN, exampleValues, isKnown } from "./export-example.ts";
 import { exportOpaque } from "./export-opaque.ts";
+import { OriginExporter } from "./export-origin.ts";
 import { moduleExportOf, opExports } from "./export-ops/index.ts";
 import type { Argument, ArgumentRecord } from "./export-value.ts";
 import { isQuantizedValue, isTensorValue } from "./export-value.ts";
 import type { NodeOrigin } from "./import-settings.ts";
+import type { OnnxModel } from "./model.ts";
 import { OpaqueNode } from "./opaque.ts";
+import { originOfPlain } from "./ops/plain.ts";
 
 /** A module and the graph that it runs. */
 interface Scope {
@@ -42,8 +45,12 @@ interface Scope {
 export class GraphExporter {
   private readonly builder: ExportBuilder;
 
-  constructor(builder: ExportBuilder) {
+  /** For models that were read from a file. */
+  private readonly origins: OriginExporter | null;
+
+  constructor(builder: ExportBuilder, source: OnnxModel | null) {
     this.builder = builder;
+    this.origins = source && new OriginExporter(source, builder);
   }
 
   /** Gives what the graph gives. `examples` are values of the inputs, or {@link UNKNOWN}. */
@@ -61,8 +68,14 @@ export class GraphExporter {
       if (node.op === "output") return this.argument(node.args[0], scope);
       if (node.op === "placeholder") scope.values.set(node, inputs[taken++] ?? (node.args[0] as Argument) ?? null);
       else this.exportNode(node, scope);
+      if (node.op === "placeholder") this.remember(node, scope);
     }
     throw new OctetError("onnx: the graph has no output");
+  }
+
+  private remember(node: FxNode, scope: Scope): void {
+    const context = new CallContext(this.builder, [], {}, { where: node.name, name: node.name });
+    this.origins?.remember(context, node, scope.values.get(node));
   }
 
   private exportNode(node: FxNode, scope: Scope): void {
@@ -72,10 +85,13 @@ export class GraphExporter {
     const value = this.withFacts(this.valueOf(node, scope, name), scope.examples.get(node));
     if (!setsOwnNames(node)) this.wishFor(value, name, before);
     scope.values.set(node, value);
+    this.remember(node, scope);
     this.rebindInPlace(node, value, scope);
   }
 
   private valueOf(node: FxNode, scope: Scope, name: string): Argument {
+    const given = this.origins?.valueOf(node, scope.examples.get(node));
+    if (given) return given.value;
     const target = node.target as string;
     if (node.op === "get_attr") {
       const held = attributeAt(scope.module, target);
@@ -93,8 +109,9 @@ export class GraphExporter {
     const op =
       node.op === "call_method" ? camelCase(target).replace(/_$/, "") : nameOfFunction(node.target as TargetFunction);
     const exported = op === null ? undefined : opExports.get(op);
-    if (!exported) return context.refuse("it has no form in ONNX");
-    return exported(context);
+    if (exported) return exported(context);
+    if (!this.origins?.giveBack(context, node, scope.values)) return context.refuse("it has no form in ONNX");
+    return this.origins.valueOf(node, scope.examples.get(node))!.value; // just given back
   }
 
   // ---------------------------------------------------------------- modules
@@ -214,16 +231,16 @@ const namespaces: readonly Readonly<Record<string, unknown>>[] = [ops, functiona
 
 /** The operator's name in camelCase; null for functions that are not Octet's own. */
 function nameOfFunction(fn: TargetFunction, verbatim = false): string | null {
+  const origin = originOfPlain(fn);
+  if (origin !== null) return typeof origin === "string" ? camelCase(origin) : nameOfFunction(origin, verbatim);
+  if (!opNames().has(fn)) return null;
   const name = "op" in fn ? (fn.op as { readonly name: string }).name : fn.name;
-  const own = name.replace(/^onnx\./, "");
-  const isOwn = own !== name || namespaces.some((namespace) => namespace[own] === fn) || opNames().has(fn);
-  if (!isOwn) return null;
-  return verbatim ? own : own.replace(/_$/, "");
+  return verbatim ? name : name.replace(/_$/, "");
 }
 
 let known: Set<unknown> | undefined;
 
-/** Functions that are exported under another name than their own, such as the members of a family. */
+/** Functions of the package; others may have the same names. */
 function opNames(): Set<unknown> {
   return (known ??= new Set(namespaces.flatMap((namespace) => Object.values(namespace))));
 }

@@ -124,7 +124,12 @@ class ModelExport {
     const examples = placeholders.map((_, i) => this.example(i));
     const inputs = placeholders.map((node, i) => this.input(node, i, examples[i]));
     const values = inputs.map(({ value }) => value);
-    const result = new GraphExporter(builder).exportGraph(module, module.graph, values, examples);
+    const result = new GraphExporter(builder, this.source?.model ?? null).exportGraph(
+      module,
+      module.graph,
+      values,
+      examples,
+    );
     const outputs = this.outputs(result, inputs);
     const ids = inputs.map(({ value }) => idOf(value));
     const { nodes, initializers } = builder.finish(
