@@ -7,6 +7,7 @@ import type { OnnxModel, OnnxValueInfo } from "./model.ts";
 import type { OpaqueExecutor } from "./opaque.ts";
 import { foldBatchNorms } from "./passes/fold-batch-norms.ts";
 import { fuseHardswish } from "./passes/fuse-hardswish.ts";
+import { fuseLayerNorms } from "./passes/fuse-layer-norm.ts";
 import type { ReadModelOptions } from "./read.ts";
 import { readModel } from "./read.ts";
 
@@ -51,6 +52,7 @@ export function importModel(model: OnnxModel, options: Omit<LoadOptions, keyof R
   const imported = importer.importGraph(graph, fixed);
   if (options.foldBatchNorms ?? true) foldBatchNorms(imported);
   fuseHardswish(imported);
+  fuseLayerNorms(imported);
   const initialized = new Set(graph.initializers.map(({ name }) => name));
   imported.meta.onnx = Object.freeze({
     model,

@@ -386,6 +386,58 @@ describe("branches and loops", () => {
   });
 });
 
+describe("what exporters write apart", () => {
+  const real = (name: string) => makeValueInfo(name, "float", [2, 3, 4]);
+  const scalar = (name: string, value: number) => fromTensor(name, floats([value], []));
+
+  async function imported(graph: Partial<OnnxGraph>): Promise<GraphModule> {
+    const nodes = graph.nodes?.map((each, i) => ({ ...each, name: `node ${i}` })); // ONNX Runtime wants them to differ
+    const file = modelOf({ ...graph, nodes, inputs: [real("x")], outputs: [real("y")] });
+    const model = importModel(file);
+    model.graph.lint();
+    const x = reals(2, 3, 4);
+    const [theirs] = await runOracle(writeModel(file), { x });
+    expect(largestDifference(runImported(model, [x])[0].toNumbers(), theirs.data as Float32Array)).toBeLessThan(1e-5);
+    return model;
+  }
+
+  it("becomes layer normalization", async () => {
+    const last = [makeAttribute("axes", "ints", [-1])];
+    const model = await imported({
+      nodes: [
+        node("ReduceMean", ["x"], ["m"], last),
+        node("Sub", ["x", "m"], ["c"]),
+        node("Pow", ["c", "two"], ["s"]),
+        node("ReduceMean", ["s"], ["v"], last),
+        node("Add", ["v", "eps"], ["ve"]),
+        node("Sqrt", ["ve"], ["d"]),
+        node("Div", ["c", "d"], ["n"]),
+        node("Mul", ["n", "w"], ["g"]),
+        node("Add", ["g", "b"], ["y"]),
+      ],
+      initializers: [scalar("two", 2), scalar("eps", 1e-3), fromTensor("w", reals(4)), fromTensor("b", positives(4))],
+    });
+    expect(Object.values(modulesOf(model))).toEqual(["LayerNorm"]);
+    expect(targets(model)).toEqual(["x", "module", "output"]);
+    const [norm] = [...model.graph.nodes].filter(({ op }) => op === "call_module");
+    expect((norm.meta.onnx as NodeOrigin).values).toEqual(["y"]);
+    expect((norm.meta.onnx as NodeOrigin).nodes.length).toBe(9);
+  });
+
+  it("becomes hard-swish", async () => {
+    const model = await imported({
+      nodes: [
+        node("Add", ["x", "three"], ["a"]),
+        node("Clip", ["a", "zero", "six"], ["r"]),
+        node("Mul", ["r", "x"], ["p"]),
+        node("Div", ["p", "six"], ["y"]),
+      ],
+      initializers: [scalar("three", 3), scalar("zero", 0), scalar("six", 6)],
+    });
+    expect(targets(model)).toEqual(["x", "hardswish", "output"]);
+  });
+});
+
 describe("files", () => {
   it("are read from bytes", () => {
     const model = load(writeModel(classifier()));

@@ -79,7 +79,8 @@ function reduction(name: string, known?: Callee): OnnxOp {
       if (!dims.length && isNoop) return plainOf(c, name, x);
       const shape = reducedShape(x, dims, keepdim);
       if (known && dims.length && x.dtype?.isFloatingPoint) {
-        return c.call(known, [x, dims], { kwargs: { keepdim }, shape });
+        const isLast = dims.length === 1 && dims[0] === (x.shape?.length ?? 0) - 1;
+        return c.call(known, [x, isLast ? [-1] : dims], { kwargs: { keepdim }, shape }); // −1: passes look for it
       }
       return c.call(general, [x, dims, keepdim, false], { shape });
     },
