@@ -1,4 +1,5 @@
 /** ONNX models as modules (`onnx.load`): layers become modules of nn, everything else functions. */
+import { check } from "../core/errors.ts";
 import type { GraphModule } from "../fx/graph-module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { GraphImporter } from "./import-graph.ts";
@@ -34,7 +35,7 @@ export interface OnnxMetadata {
  * Loads an ONNX model from its bytes or, in Node, from a path. The result takes the model's inputs in their order and gives
  * its output, or an array of them; it is in evaluation mode, and ready for `quantization.prepareFx`. Operators that Octet does
  * not know stay in it as {@link OpaqueNode} modules.
- * @throws FileFormatError if the file is no ONNX model, or is damaged.
+ * @throws FileFormatError if the file is no ONNX model, or is damaged; OctetError if `fixedInputs` names what is no input.
  */
 export function load(source: string | Uint8Array, options: LoadOptions = {}): GraphModule {
   return importModel(readModel(source, options), options);
@@ -44,6 +45,12 @@ export function load(source: string | Uint8Array, options: LoadOptions = {}): Gr
 export function importModel(model: OnnxModel, options: Omit<LoadOptions, keyof ReadModelOptions> = {}): GraphModule {
   const { graph } = model;
   const fixed = new Map(Object.entries(options.fixedInputs ?? {}));
+  for (const name of fixed.keys()) {
+    check(
+      graph.inputs.some((input) => input.name === name),
+      () => `onnx: fixedInputs has "${name}", but the inputs are ${graph.inputs.map((input) => input.name).join(", ")}`,
+    );
+  }
   const importer = new GraphImporter({
     opsets: model.opsetImports,
     functions: new Map(model.functions.map((called) => [functionKey(called), called])),

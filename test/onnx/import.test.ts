@@ -152,6 +152,7 @@ describe("constants", () => {
     const imported = importModel(model, { fixedInputs: { y: floats([5], []) } });
     expect(runImported(imported, [floats([1, 2])])[0].tolist()).toEqual([6, 7]);
     expect((imported.meta.onnx as OnnxMetadata).inputs.map(({ name }) => name)).toEqual(["x"]);
+    expect(() => importModel(model, { fixedInputs: { z: floats([5], []) } })).toThrow(/fixedInputs has "z".*x, y/);
   });
 
   it("do not let integers look like activations", () => {
