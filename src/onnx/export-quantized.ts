@@ -153,15 +153,29 @@ const INT32_LIMIT = 2 ** 31;
 const SMALLEST_NORMAL = 2 ** -126;
 
 /**
- * The bias of a product of x and weight. As int32 on the grid s_x·s_w, so that it can be added to the integers' sums, if both
- * are quantized, the target takes that and all of it fits; else as it is.
+ * A product of x and weight with its bias. The bias goes in as int32 on the grid s_x·s_w, so that it can be added to the
+ * integers' sums, if both are quantized and the target takes that; else as it is. One that is too large for that grid is added
+ * behind the product, because runtimes that find it there quantize it themselves, and overflow.
  */
-export function biasFor(
+export function withBias(
+  c: CallContext,
+  factors: { readonly x: TensorValue; readonly weight: QuantizedValue | null; readonly bias: TensorValue | null },
+  /** The sizes with which the bias broadcasts to the product. */
+  shape: readonly number[],
+  product: (bias: TensorValue | null) => TensorValue,
+): TensorValue {
+  const { x, weight, bias } = factors;
+  const fitting = biasFor(c, bias, x, weight);
+  if (fitting !== "too large") return product(fitting);
+  return c.node("Add", [product(null), c.reshape(bias, shape)]);
+}
+
+function biasFor(
   c: CallContext,
   bias: TensorValue | null,
   x: TensorValue,
   weight: QuantizedValue | null,
-): TensorValue | null {
+): TensorValue | null | "too large" {
   const { target } = c.builder;
   const scale = x.integers?.grid?.scales[0];
   if (!bias?.constant || !weight?.grid || scale === undefined || target.bias === "float") return bias;
@@ -172,7 +186,7 @@ export function biasFor(
   const fits = (value: number): boolean => value >= -INT32_LIMIT && value < INT32_LIMIT;
   if (scales.some((own) => own < SMALLEST_NORMAL) || !integers.every(fits)) {
     c.builder.note(`${path}: stays float, because as int32 with the scale of the products it would overflow`);
-    return bias;
+    return "too large";
   }
   const perChannel = weight.grid.axis !== null;
   const grid: Grid = { type: "int32", scales, zeroPoints: scales.map(() => 0), axis: perChannel ? 0 : null };

@@ -2,7 +2,7 @@
 import type { ConvNd, ConvTransposeNd } from "../../nn/modules/conv.ts";
 import type { CallContext, OpExports } from "../export-context.ts";
 import type { Attributes } from "../export-builder.ts";
-import { biasFor } from "../export-quantized.ts";
+import { withBias } from "../export-quantized.ts";
 import type { QuantizedValue, TensorValue } from "../export-value.ts";
 import { dynamicConv } from "./dynamic.ts";
 import { weightOf } from "./weight.ts";
@@ -15,6 +15,8 @@ interface ConvParts {
   /** The integers behind the weight. */
   readonly quantized: QuantizedValue | null;
 }
+
+const biasShape = (rank: number): number[] => [1, -1, ...new Array<number>(rank).fill(1)];
 
 function convAttributes(c: CallContext, rank: number, kernel: readonly number[]): Attributes {
   const dilations = c.sizes(5, "dilation", rank, 1);
@@ -43,7 +45,9 @@ function convWith(c: CallContext, rank: number, { input, weight, bias, quantized
   const attributes = convAttributes(c, rank, c.shape(weight).slice(2));
   return batched(c, input, rank, (x) => {
     const dynamic = quantized && dynamicConv(c, x, quantized, bias, attributes);
-    return dynamic || c.node("Conv", [x, weight, biasFor(c, bias, x, quantized)], attributes);
+    if (dynamic) return dynamic;
+    const factors = { x, weight: quantized, bias };
+    return withBias(c, factors, biasShape(rank), (fitting) => c.node("Conv", [x, weight, fitting], attributes));
   });
 }
 
@@ -61,9 +65,12 @@ function transposedAttributes(c: CallContext, rank: number, kernel: readonly num
 
 function transposedWith(c: CallContext, rank: number, { input, weight, bias, quantized }: ConvParts): TensorValue {
   const attributes = transposedAttributes(c, rank, c.shape(weight).slice(2));
-  return batched(c, input, rank, (x) =>
-    c.node("ConvTranspose", [x, weight, biasFor(c, bias, x, quantized)], attributes),
-  );
+  return batched(c, input, rank, (x) => {
+    const factors = { x, weight: quantized, bias };
+    return withBias(c, factors, biasShape(rank), (fitting) =>
+      c.node("ConvTranspose", [x, weight, fitting], attributes),
+    );
+  });
 }
 
 function functionalParts(c: CallContext): ConvParts {

@@ -1,7 +1,7 @@
 /** Matrix products for ONNX: functions, and the Linear module, whose weight may be quantized. */
 import type { Linear } from "../../nn/modules/linear.ts";
 import type { CallContext, OpExports } from "../export-context.ts";
-import { biasFor, dequantize, storeWeight, transposedWeight } from "../export-quantized.ts";
+import { withBias, dequantize, storeWeight, transposedWeight } from "../export-quantized.ts";
 import type { TensorValue } from "../export-value.ts";
 import { dynamicMatMul } from "./dynamic.ts";
 import type { WeightValue } from "./weight.ts";
@@ -13,7 +13,8 @@ import { referenceWeight, weightOf } from "./weight.ts";
 function linearWith(c: CallContext, x: TensorValue, value: WeightValue, bias: TensorValue | null): TensorValue {
   const { weight, quantized } = value;
   if (x.shape?.length === 2 && !isDynamic(x)) {
-    return c.node("Gemm", [x, weight, biasFor(c, bias, x, quantized)], { transB: 1 });
+    const factors = { x, weight: quantized, bias };
+    return withBias(c, factors, [-1], (fitting) => c.node("Gemm", [x, weight, fitting], { transB: 1 }));
   }
   const product = productWith(c, x, value);
   return bias ? c.node("Add", [product, bias]) : product;
