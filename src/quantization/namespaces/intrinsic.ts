@@ -16,3 +16,4 @@ export { LinearBn1d, LinearLeakyReLU, LinearReLU, LinearTanh } from "../recipes/
 export { BNReLU2d, BNReLU3d } from "../recipes/norm/fused.ts";
 export * as qat from "./intrinsic-qat.ts";
 export * as quantized from "./intrinsic-quantized.ts";
+export { FusedModule as _FusedModule } from "../recipes/fused-module.ts";
