@@ -2,8 +2,8 @@
  * Graph-mode quantization of whole networks: the time of prepareFx and convertFx together. (PyTorch 2.6 takes 0.47 s for
  * ResNet-18 and 0.87 s for MobileNetV2.)
  */
-import { nn, noGrad, quantization as q, randn } from "../../src/index.ts";
-import type { fx } from "../../src/index.ts";
+import { noGrad, quantization as q, randn } from "../../src/index.ts";
+import type { fx, nn } from "../../src/index.ts";
 import type { BenchCase } from "../harness.ts";
 import { MobileNetV2 } from "../networks/mobilenet.ts";
 import { ResNet18 } from "../networks/resnet.ts";
