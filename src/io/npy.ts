@@ -138,7 +138,7 @@ function parseShape(text: string): number[] {
   const parts = text.split(",").map((part) => part.trim());
   if (parts[parts.length - 1] === "") parts.pop();
   return parts.map((part) => {
-    if (!/^\d{1,16}L?$/.test(part)) fail(`the header has an invalid shape (${text.slice(0, 40)})`);
+    if (!/^\d{1,16}L?$/.test(part)) fail(`the header has an invalid shape ${JSON.stringify(text.slice(0, 40))}`);
     return Number.parseInt(part, 10);
   });
 }

@@ -97,6 +97,10 @@ describe("readNpy", () => {
     expectTruncationsRefused(bytes, readNpy);
     expectDamageSurvived(bytes, readNpy);
   });
+
+  it("says in one line what is wrong with a shape that has line breaks in it", () => {
+    expectRefused(() => readNpy(file(header("(2\n2, 3)"), [1])), /invalid shape "2\\n2, 3"/);
+  });
 });
 
 describe("writeNpy", () => {
